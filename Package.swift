@@ -1,0 +1,63 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// Every module is held to the same rules: Swift 6 mode, unsafe code marked, no warning survives.
+let house: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableExperimentalFeature("Lifetimes"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func module(_ folder: String, _ dependencies: [Target.Dependency], linking: [String] = []) -> Target {
+    let name = String(folder.split(separator: "/").last!)
+    return .target(
+        name: name, dependencies: dependencies, path: "Sources/\(folder)", exclude: ["README.md"],
+        swiftSettings: house, linkerSettings: linking.map { .linkedLibrary($0) })
+}
+
+func library(_ name: String) -> Target {
+    .systemLibrary(name: name, path: "Sources/C/\(name)")
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources,
+        swiftSettings: house)
+}
+
+let package = Package(
+    name: "waldo",
+    products: [.executable(name: "waldo", targets: ["waldo"])],
+    targets: [
+        // Core: pure Swift; told bytes and time.
+        module("Core/Wire", [], linking: ["m"]),  // rounding
+        module("Core/RTC", ["Wire"]),
+        module("Core/NetSim", ["Wire", "RTC"]),
+
+        // Rim: touches the outside world, one C family each.
+        module("Rim/Reactor", ["Wire", "CLinux"]),
+        module("Rim/Crypto", ["Wire", "RTC", "COpenSSL"]),
+        module("Rim/DataLink", ["Wire", "RTC", "CUsrsctp"]),
+        module("Rim/Media", ["Wire", "COpenH264", "CVPX"]),
+        module("Rim/Service", ["Wire", "RTC", "Reactor", "Crypto", "DataLink", "Media"]),
+
+        // App: composition roots.
+        .executableTarget(
+            name: "waldo", dependencies: ["Wire", "Service"], path: "Sources/App/waldo",
+            exclude: ["README.md"], swiftSettings: house),
+
+        // C: module maps and shims, one folder a library.
+        library("COpenSSL"), library("CUsrsctp"), library("CLinux"), library("COpenH264"), library("CVPX"),
+
+        tests("WireTests", ["Wire"]),
+        tests("RTCTests", ["Wire", "RTC"]),
+        tests("NetSimTests", ["Wire", "RTC", "NetSim"]),
+        tests("CryptoTests", ["Wire", "RTC", "Crypto"]),
+        tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink"]),
+        tests("ReactorTests", ["Wire", "Reactor"]),
+        tests("MediaTests", ["Wire", "Media"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,49 @@
+import Wire
+import XCTest
+
+final class TextTests: XCTestCase {
+    func testBase64RFC4648Vectors() {
+        let vectors = [
+            ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
+        ]
+        for (plain, coded) in vectors {
+            XCTAssertEqual(Base64.encode(Array(plain.utf8)), coded)
+            XCTAssertEqual(Base64.decode(coded), Array(plain.utf8), coded)
+        }
+        for bad in ["Zg=", "Zg", "Zh==", "Z===", "Zm9v Zg=", "====", "Zm-v"] { XCTAssertNil(Base64.decode(bad), bad) }
+    }
+
+    func testHex() {
+        XCTAssertEqual(Hex.encode([0, 0x1F, 0xFF], separator: ":"), "00:1f:ff")
+        XCTAssertEqual(Hex.decode("001FfF"), [0, 0x1F, 0xFF])
+        XCTAssertNil(Hex.decode("0"))
+        XCTAssertNil(Hex.decode("0g"))
+    }
+
+    func testCRC32CheckValue() {
+        XCTAssertEqual(CRC32.checksum(Array("123456789".utf8).span), 0xCBF4_3926)
+    }
+
+    func testAddressesRoundTripInCanonicalForm() {
+        let forms = [
+            ("192.0.2.1", "192.0.2.1"), ("::", "::"), ("::1", "::1"), ("2001:db8::1", "2001:db8::1"),
+            ("2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"), ("fe80::1%eth0", "fe80::1"), ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"), ("64:ff9b::192.0.2.33", "64:ff9b::c000:221"), ("1::", "1::"),
+        ]
+        for (text, canonical) in forms { XCTAssertEqual(IPAddress(text)?.description, canonical, text) }
+        for bad in [
+            "", "1.2.3", "1.2.3.256", "1.2.3.4.5", "1:2", "1::2::3", "12345::", ":1", "1:2:3:4:5:6:7:8:9", "::g", "1.2.3.-4", ":::",
+        ] {
+            XCTAssertNil(IPAddress(bad), bad)
+        }
+    }
+
+    func testRingKeepsOrderAndItsLimit() {
+        var ring = Ring<Int>(limit: 3)
+        XCTAssertTrue(ring.append(1) && ring.append(2) && ring.append(3))
+        XCTAssertFalse(ring.append(4))
+        XCTAssertEqual(ring.popFirst(), 1)
+        XCTAssertTrue(ring.append(5))
+        XCTAssertEqual([ring.popFirst(), ring.popFirst(), ring.popFirst(), ring.popFirst()], [2, 3, 5, nil])
+    }
+}
