@@ -5,10 +5,10 @@ public struct Duration: Sendable, Hashable, Comparable {
     @inlinable public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
     public static let zero = Duration(nanoseconds: 0)
-    @inlinable public static func seconds(_ n: Int64) -> Duration { Duration(nanoseconds: n * 1_000_000_000) }
-    @inlinable public static func milliseconds(_ n: Int64) -> Duration { Duration(nanoseconds: n * 1_000_000) }
-    @inlinable public static func microseconds(_ n: Int64) -> Duration { Duration(nanoseconds: n * 1000) }
-    @inlinable public static func nanoseconds(_ n: Int64) -> Duration { Duration(nanoseconds: n) }
+    @inlinable public static func seconds(_ n: Int) -> Duration { Duration(nanoseconds: Int64(n) * 1_000_000_000) }
+    @inlinable public static func milliseconds(_ n: Int) -> Duration { Duration(nanoseconds: Int64(n) * 1_000_000) }
+    @inlinable public static func microseconds(_ n: Int) -> Duration { Duration(nanoseconds: Int64(n) * 1000) }
+    @inlinable public static func nanoseconds(_ n: Int) -> Duration { Duration(nanoseconds: Int64(n)) }
     /// From fractional seconds; clamped to the representable range, NaN becomes zero.
     @inlinable public static func seconds(_ n: Double) -> Duration {
         guard n == n else { return .zero }

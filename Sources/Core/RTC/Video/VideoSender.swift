@@ -1,0 +1,243 @@
+import Wire
+
+/// What a sender has done, in the words of W3C webrtc-stats `RTCOutboundRtpStreamStats`.
+public struct OutboundStatistics: Sendable, Hashable {
+    public var packetsSent = 0
+    public var bytesSent = 0
+    public var framesSent = 0
+    public var keyFramesSent = 0
+    /// Frames that this peer was spared because its path was too slow.
+    public var framesDropped = 0
+    public var retransmittedPacketsSent = 0
+    public var retransmittedBytesSent = 0
+    public var nackCount = 0
+    public var pliCount = 0
+    public var firCount = 0
+    /// From the peer's last report: loss 0…1, jitter in seconds.
+    public var fractionLost = 0.0
+    public var jitter = 0.0
+}
+
+/// The negotiated numbers under which a video source goes to one peer.
+struct VideoSenderParameters: Hashable {
+    var mid: String
+    var codec: CodecKind
+    var payloadType: PayloadType
+    var rtxPayloadType: PayloadType?
+    var ssrc: SSRC
+    var rtxSSRC: SSRC?
+    var extensions: HeaderExtensionMap
+}
+
+/// Sends the frames of one source to one peer: sequence numbers, pacing, history for retransmission, dropping of whole frames when the path is too slow.
+struct VideoSender {
+    private(set) var parameters: VideoSenderParameters
+    private(set) var statistics = OutboundStatistics()
+    private(set) var needsKeyFrame = true
+    /// NTP and RTP time of the newest frame, for sender reports.
+    private(set) var lastFrame: (timestamp: UInt32, sent: Instant)?
+
+    private var sequenceNumber: UInt16
+    private var rtxSequenceNumber: UInt16
+    private let timestampOffset: UInt32
+    private var queue = Ring<PacketisedFrame>(limit: 8)
+    private var nextPacket = 0
+    private var packetsPerStep = 0
+    private var nextStep: Instant?
+    private var history: SendHistory
+    private var drain: PathBacklog
+    private var extensionsEverywhereUntil: Instant?
+
+    /// Frames of at most this many packets leave at once; longer ones in steps of a millisecond.
+    private static let burst = 16
+
+    init(parameters: VideoSenderParameters, random: UInt64) {
+        self.parameters = parameters
+        sequenceNumber = UInt16(truncatingIfNeeded: random) & 0x7FFF  // below the wrap: RFC 3711 clause 3.3.1 note
+        rtxSequenceNumber = UInt16(truncatingIfNeeded: random >> 16) & 0x7FFF
+        timestampOffset = UInt32(truncatingIfNeeded: random >> 32)
+        history = SendHistory(keepsPackets: parameters.rtxSSRC == nil || parameters.rtxPayloadType == nil)
+        drain = PathBacklog()
+    }
+
+    mutating func update(_ parameters: VideoSenderParameters) {
+        if parameters.codec != self.parameters.codec { needsKeyFrame = true }
+        self.parameters = parameters
+    }
+
+    /// Takes a frame for sending; a frame that the path has no room for is dropped whole, and then all until a key frame.
+    mutating func enqueue(_ frame: PacketisedFrame, targetBitrate: Int, at now: Instant) {
+        guard frame.codec == parameters.codec else { return }
+        if needsKeyFrame, !frame.isKeyFrame {
+            statistics.framesDropped += 1
+            return
+        }
+        drain.advance(to: now, bitrate: targetBitrate)
+        guard drain.hasRoom(for: frame), queue.append(frame) else {
+            statistics.framesDropped += 1
+            needsKeyFrame = true
+            return
+        }
+        drain.add(frame.payloads.count)
+        if frame.isKeyFrame { needsKeyFrame = false }
+        if extensionsEverywhereUntil == nil { extensionsEverywhereUntil = now + .seconds(3) }
+    }
+
+    /// When the next step of a paced frame is due.
+    var deadline: Instant? { queue.isEmpty ? nil : nextStep ?? .zero }
+
+    /// Sends what is due now.
+    mutating func advance(to now: Instant, through transport: inout MediaTransport) {
+        while let frame = queue.first {
+            if nextPacket == 0 { plan(frame, targetBitrate: transport.congestion.targetBitrate, at: now) }
+            guard (nextStep ?? now) <= now else { return }
+            let end = min(nextPacket + packetsPerStep, frame.packetCount)
+            send(frame, nextPacket..<end, through: &transport, at: now)
+            nextPacket = end
+            if end == frame.packetCount {
+                finish(frame, at: now)
+            } else {
+                nextStep = (nextStep ?? now) + .milliseconds(1)
+            }
+        }
+    }
+
+    /// Spreads a long frame over at most 5 ms (a key frame: at most 40 ms, and no faster than 2.5 times the estimate).
+    private mutating func plan(_ frame: PacketisedFrame, targetBitrate: Int, at now: Instant) {
+        nextStep = now
+        guard frame.packetCount > Self.burst else {
+            packetsPerStep = frame.packetCount
+            return
+        }
+        let atPace = Int(Double(frame.payloads.count) * 8 / (2.5 * Double(max(targetBitrate, 1))) * 1000)
+        let steps = min(max(atPace, 1), frame.isKeyFrame ? 40 : 5)
+        packetsPerStep = max((frame.packetCount + steps - 1) / steps, 1)
+    }
+
+    private mutating func finish(_ frame: PacketisedFrame, at now: Instant) {
+        _ = queue.popFirst()
+        nextPacket = 0
+        nextStep = nil
+        statistics.framesSent += 1
+        if frame.isKeyFrame { statistics.keyFramesSent += 1 }
+        lastFrame = (frame.timestamp &+ timestampOffset, frame.captureTime)
+    }
+
+    private mutating func send(_ frame: PacketisedFrame, _ packets: Range<Int>, through transport: inout MediaTransport, at now: Instant) {
+        let extensions = extensionBlock(for: frame, at: now)
+        if packets.lowerBound == 0 { history.begin(frame, firstSequence: sequenceNumber, at: now) }
+        for packet in packets {
+            let header = RTPHeader(
+                payloadType: parameters.payloadType, marker: packet == frame.packetCount - 1, sequenceNumber: sequenceNumber,
+                timestamp: frame.timestamp &+ timestampOffset, ssrc: parameters.ssrc)
+            let payload = frame.payloads.span.extracting(frame.range(of: packet))
+            if history.keepsPackets {
+                let plain = transport.plainPacket(header, extensions: extensions, ids: parameters.extensions, payload: payload, at: now)
+                transport.resend(plain)
+                history.keep(plain)
+            } else {
+                transport.send(header, extensions: extensions, ids: parameters.extensions, payload: payload, purpose: .media, at: now)
+            }
+            sequenceNumber &+= 1
+            statistics.packetsSent += 1
+            statistics.bytesSent += payload.count
+        }
+    }
+
+    /// The receiver keeps what it was told last: after the first seconds only key frames repeat it.
+    private func extensionBlock(for frame: PacketisedFrame, at now: Instant) -> HeaderExtensionBlock {
+        var block = HeaderExtensionBlock()
+        guard frame.isKeyFrame || now < extensionsEverywhereUntil ?? now else { return block }
+        block.mid = Array(parameters.mid.utf8)
+        block.playoutDelay = (0, 0)
+        block.absoluteCaptureTime = frame.captureNTP
+        block.videoFrameTrackingID = frame.frameID
+        return block
+    }
+
+    /// Sends again what the peer misses and we still have (RFC 4585 clause 6.2.1, RFC 4588).
+    mutating func retransmit(_ numbers: [UInt16], roundTrip: Duration?, through transport: inout MediaTransport, at now: Instant) {
+        statistics.nackCount += 1
+        for number in numbers {
+            guard let found = history.find(number, notWithin: roundTrip ?? .milliseconds(20), at: now) else { continue }
+            if let plain = found.plain {
+                transport.resend(plain)
+                statistics.retransmittedBytesSent += plain.count
+            } else if let rtxSSRC = parameters.rtxSSRC, let rtxType = parameters.rtxPayloadType {
+                let header = RTPHeader(
+                    payloadType: rtxType, marker: found.packet == found.frame.packetCount - 1, sequenceNumber: rtxSequenceNumber,
+                    timestamp: found.frame.timestamp &+ timestampOffset, ssrc: rtxSSRC)
+                let payload = found.frame.payloads.span.extracting(found.frame.range(of: found.packet))
+                var block = HeaderExtensionBlock()
+                if found.frame.isKeyFrame { block.mid = Array(parameters.mid.utf8) }
+                transport.send(
+                    header, extensions: block, ids: parameters.extensions, originalSequence: number, payload: payload,
+                    purpose: .retransmission, at: now)
+                rtxSequenceNumber &+= 1
+                statistics.retransmittedBytesSent += payload.count
+            }
+            statistics.retransmittedPacketsSent += 1
+        }
+    }
+
+    /// Padding-only RTX packets as a bandwidth probe; they cost the receiver nothing. Answers how many bytes left.
+    mutating func probe(_ bytes: Int, through transport: inout MediaTransport, at now: Instant) -> Int {
+        guard let rtxSSRC = parameters.rtxSSRC, let rtxType = parameters.rtxPayloadType, let lastFrame else { return 0 }
+        var left = bytes
+        while left > 0 {
+            let header = RTPHeader(
+                payloadType: rtxType, marker: false, sequenceNumber: rtxSequenceNumber, timestamp: lastFrame.timestamp, ssrc: rtxSSRC)
+            let empty: [UInt8] = []
+            transport.send(
+                header, extensions: HeaderExtensionBlock(), ids: parameters.extensions, payload: empty.span, padding: 255, purpose: .probe,
+                at: now)
+            rtxSequenceNumber &+= 1
+            left -= 300
+        }
+        return bytes - left
+    }
+
+    mutating func receivedKeyFrameRequest(isFIR: Bool) {
+        if isFIR { statistics.firCount += 1 } else { statistics.pliCount += 1 }
+    }
+
+    mutating func received(_ report: ReportBlock) {
+        statistics.fractionLost = Double(report.fractionLost) / 256
+        statistics.jitter = Double(report.jitter) / Double(parameters.codec.clockRate)
+    }
+
+    /// The stream's sender report (RFC 3550 clause 6.4.1); nil before the first frame.
+    func senderInformation(clock: NTPClock, at now: Instant) -> SenderInformation? {
+        guard let lastFrame else { return nil }
+        let elapsed = (now - lastFrame.sent).nanoseconds * Int64(parameters.codec.clockRate) / 1_000_000_000
+        return SenderInformation(
+            ntp: clock.time(at: now), rtpTimestamp: lastFrame.timestamp &+ UInt32(truncatingIfNeeded: elapsed),
+            packets: UInt32(truncatingIfNeeded: statistics.packetsSent), octets: UInt32(truncatingIfNeeded: statistics.bytesSent))
+    }
+
+    /// The RTP timestamp that the peer sees for a frame of the source.
+    func timestamp(of frame: PacketisedFrame) -> UInt32 { frame.timestamp &+ timestampOffset }
+}
+
+/// A leaky bucket that follows the estimate: how many bytes the path has still to carry.
+struct PathBacklog {
+    private var bytes = 0.0
+    private var last: Instant?
+    /// How much of the path's time may wait before frames are dropped.
+    private static let limit = 0.4
+
+    mutating func advance(to now: Instant, bitrate: Int) {
+        if let last { bytes = max(0, bytes - (now - last).seconds * Double(bitrate) / 8) }
+        last = now
+        capacity = Double(bitrate) / 8 * Self.limit
+    }
+
+    private var capacity = 0.0
+
+    /// A key frame may pass once the rest is half drained: without it nothing could be seen again.
+    func hasRoom(for frame: PacketisedFrame) -> Bool {
+        frame.isKeyFrame ? bytes <= capacity / 2 : bytes <= capacity
+    }
+
+    mutating func add(_ count: Int) { bytes += Double(count) }
+}
