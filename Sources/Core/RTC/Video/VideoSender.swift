@@ -125,12 +125,13 @@ struct VideoSender {
 
     private mutating func send(_ frame: PacketisedFrame, _ packets: Range<Int>, through transport: inout MediaTransport, at now: Instant) {
         let extensions = extensionBlock(for: frame, at: now)
+        let payloads = frame.payloads
         if packets.lowerBound == 0 { history.begin(frame, firstSequence: sequenceNumber, at: now) }
         for packet in packets {
             let header = RTPHeader(
                 payloadType: parameters.payloadType, marker: packet == frame.packetCount - 1, sequenceNumber: sequenceNumber,
                 timestamp: frame.timestamp &+ timestampOffset, ssrc: parameters.ssrc)
-            let payload = frame.payloads.span.extracting(frame.range(of: packet))
+            let payload = payloads.span.extracting(frame.range(of: packet))
             if history.keepsPackets {
                 let plain = transport.plainPacket(header, extensions: extensions, ids: parameters.extensions, payload: payload, at: now)
                 transport.resend(plain)
@@ -167,7 +168,8 @@ struct VideoSender {
                 let header = RTPHeader(
                     payloadType: rtxType, marker: found.packet == found.frame.packetCount - 1, sequenceNumber: rtxSequenceNumber,
                     timestamp: found.frame.timestamp &+ timestampOffset, ssrc: rtxSSRC)
-                let payload = found.frame.payloads.span.extracting(found.frame.range(of: found.packet))
+                let payloads = found.frame.payloads
+                let payload = payloads.span.extracting(found.frame.range(of: found.packet))
                 var block = HeaderExtensionBlock()
                 if found.frame.isKeyFrame { block.mid = Array(parameters.mid.utf8) }
                 transport.send(
