@@ -52,7 +52,7 @@ let package = Package(
         library("COpenSSL"), library("CUsrsctp"), library("CLinux"), library("COpenH264"), library("CVPX"),
 
         tests("WireTests", ["Wire"]),
-        tests("RTCTests", ["Wire", "RTC"]),
+        tests("RTCTests", ["Wire", "RTC"], resources: [.copy("Resources")]),
         tests("NetSimTests", ["Wire", "RTC", "NetSim"]),
         tests("CryptoTests", ["Wire", "RTC", "Crypto"]),
         tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink"]),
