@@ -49,13 +49,14 @@ let package = Package(
             exclude: ["README.md"], swiftSettings: house),
 
         // C: module maps and shims, one folder a library.
-        library("COpenSSL"), library("CUsrsctp"), library("CLinux"), library("COpenH264"), library("CVPX"),
+        library("COpenSSL"), library("CUsrsctp"), library("CLinux"), library("COpenH264"), library("CVPX"), library("CSRTP"),
+        .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
         tests("WireTests", ["Wire"]),
         tests("RTCTests", ["Wire", "RTC"], resources: [.copy("Resources")]),
         tests("NetSimTests", ["Wire", "RTC", "NetSim"]),
-        tests("CryptoTests", ["Wire", "RTC", "Crypto"]),
-        tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink"]),
+        tests("CryptoTests", ["Wire", "RTC", "Crypto", "CSRTP", "CVirtualTime"]),
+        tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime"]),
         tests("ReactorTests", ["Wire", "Reactor"]),
         tests("MediaTests", ["Wire", "Media"]),
     ],
