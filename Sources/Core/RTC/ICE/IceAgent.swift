@@ -1,0 +1,236 @@
+import Wire
+
+/// One side of ICE for one bundled data stream (RFC 8445 with 8838 trickle and 7675 consent): told datagrams and the time, asked for outputs.
+///
+/// After every mutation, drain `nextOutput` and call `advance` no later than `deadline`.
+public struct IceAgent {
+    let configuration: IceConfiguration
+    let environment: any Environment
+    let tieBreaker: UInt64
+
+    public internal(set) var isControlling: Bool
+    public internal(set) var localCandidates: [IceCandidate] = []
+    public internal(set) var state = IceConnectionState.new
+    public internal(set) var gatheringState = IceGatheringState.new
+    public internal(set) var statistics = IceStatistics()
+
+    // Local side.
+    var bases: [IceLocalBase] = []
+    var bindings: [IceServerBinding] = []
+    var relays: [TurnClient] = []
+    var serversAwaitingName: [IceServer] = []
+    var nextGatheringAt = Instant.zero
+    var nextStream: UInt32 = 0x8000_0000
+
+    // Remote side.
+    var current: IceGeneration
+    var previous: IceGeneration?
+    var remoteIsLite = false
+    var remoteCandidates: [IceCandidate] = []
+    var namedCandidates: [IceCandidate] = []
+    var hasAllRemoteCandidates = false
+
+    // Check list.
+    var pairs: [IcePair] = []
+    var nextPairID = 0
+    var triggered: [Int] = []
+    var checks: [IceCheck] = []
+    var nextCheckAt = Instant.zero
+    var checkingSince: Instant?
+    var firstValidAt: Instant?
+    var nominationAt: Instant?
+
+    // The path in use.
+    var selectedID: Int?
+    var selectedAt = Instant.zero
+    var activeID: Int?
+    var consent = IceConsent()
+    public internal(set) var route: IceRoute?
+    /// The direct path in use, for the first comparison of `receive`.
+    var hotPath: NetworkPath?
+    /// Paths that passed a check in one direction or the other, oldest first.
+    var validated: [IceValidatedPath] = []
+
+    private var outputs = Ring<IceOutput>(limit: IceLimits.outputs)
+
+    public init(configuration: IceConfiguration, isControlling: Bool, environment: any Environment) {
+        self.configuration = configuration
+        self.environment = environment
+        self.isControlling = isControlling && configuration.mode == .full
+        tieBreaker = environment.random()
+        current = IceGeneration(number: 0, local: IceCredentials(environment), remote: nil)
+        for transport in configuration.transports { addBase(transport) }
+    }
+
+    public var localCredentials: IceCredentials { current.local }
+    public var remoteCredentials: IceCredentials? { current.remote }
+
+    /// Says who the offer/answer exchange made controlling (RFC 8445 clause 6.1.1). Before checks begin; afterwards only a role conflict changes it.
+    public mutating func setControlling(_ isControlling: Bool) {
+        guard configuration.mode == .full, checkingSince == nil else { return }
+        self.isControlling = isControlling || remoteIsLite
+        recomputePriorities()
+    }
+
+    /// The other side's credentials. New ones without a `restart` of this side begin a new generation as well.
+    public mutating func setRemote(credentials: IceCredentials, isLite: Bool, at now: Instant) {
+        guard state != .closed, current.remote != credentials else { return }
+        if current.remote != nil { beginGeneration(local: current.local) }
+        current.remote = credentials
+        remoteIsLite = isLite
+        // RFC 8445 clause 6.1.1: facing a lite agent, the full one controls.
+        if isLite, configuration.mode == .full, !isControlling {
+            isControlling = true
+            recomputePriorities()
+        }
+        checkingSince = now
+        nextCheckAt = min(nextCheckAt, now)
+        if state == .new || state == .failed { set(.checking) }
+        settle(at: now)
+    }
+
+    public mutating func addRemoteCandidate(_ candidate: IceCandidate, at now: Instant) {
+        guard state != .closed, candidate.component == 1 else { return }
+        // RFC 8838 clause 11: a candidate of another generation is not for this check list.
+        if let fragment = candidate.usernameFragment, let remote = current.remote, fragment != remote.usernameFragment { return }
+        switch candidate.host {
+        case .ip: pairRemote(candidate, at: now)
+        case .name(let name):
+            guard configuration.resolvesMDNS, candidate.transport == .udp, namedCandidates.count < IceLimits.names else { return }
+            namedCandidates.append(candidate)
+            output(.resolve(name))
+        }
+        settle(at: now)
+    }
+
+    /// RFC 8838 clause 14: nothing more will be trickled.
+    public mutating func endOfRemoteCandidates(at now: Instant) {
+        hasAllRemoteCandidates = true
+        settle(at: now)
+    }
+
+    /// Begins a new generation with new credentials (RFC 8445 clause 9). The selected path carries on until the new generation selects one.
+    /// `gather` is to be called again.
+    public mutating func restart(at now: Instant) {
+        guard state != .closed else { return }
+        beginGeneration(local: IceCredentials(environment))
+        localCandidates = []
+        gatheringState = .new
+        bindings = []
+        if selectedID == nil { set(.new) }
+        settle(at: now)
+    }
+
+    private mutating func beginGeneration(local: IceCredentials) {
+        previous = current
+        current = IceGeneration(number: current.number + 1, local: local, remote: nil)
+        let kept = selectedID ?? activeID
+        pairs.removeAll { $0.id != kept }
+        if let kept, pairs.contains(where: { $0.id == kept }) { selectedID = kept }
+        checks.removeAll { $0.pair != kept || $0.kind != .consent }
+        triggered = []
+        remoteCandidates = []
+        namedCandidates = []
+        hasAllRemoteCandidates = false
+        checkingSince = nil
+        firstValidAt = nil
+        nominationAt = nil
+    }
+
+    /// Says what an output `resolve` asked for. No addresses: the name is unknown.
+    public mutating func resolved(_ name: String, to addresses: [IPAddress], at now: Instant) {
+        let name = name.lowercased()
+        for candidate in namedCandidates where candidate.host == .name(name) {
+            for address in addresses.prefix(4) {
+                var resolved = candidate
+                resolved.host = .ip(address)
+                pairRemote(resolved, at: now)
+            }
+        }
+        namedCandidates.removeAll { $0.host == .name(name) }
+        resolvedServer(name, to: addresses, at: now)
+        settle(at: now)
+    }
+
+    /// Ends everything: allocations are given back, nothing is sent or accepted any more.
+    public mutating func close(at now: Instant) {
+        guard state != .closed else { return }
+        closeRelays(at: now)
+        pairs = []
+        checks = []
+        bindings = []
+        triggered = []
+        selectedID = nil
+        activeID = nil
+        validated = []
+        refreshRoute(at: now)
+        set(.closed)
+    }
+
+    // MARK: time and outputs
+
+    public mutating func advance(to now: Instant) {
+        guard state != .closed else { return }
+        advanceGathering(to: now)
+        advanceChecks(to: now)
+        advanceConsent(to: now)
+        settle(at: now)
+    }
+
+    /// When `advance` wants to be called next.
+    public var deadline: Instant? {
+        guard state != .closed else { return nil }
+        var deadline = earlier(gatheringDeadline, nominationAt)
+        for check in checks { deadline = earlier(deadline, check.deadline) }
+        if hasReadyPair { deadline = earlier(deadline, nextCheckAt) }
+        if state == .checking, let checkingSince { deadline = earlier(deadline, checkingSince + configuration.patience) }
+        return earlier(deadline, consentDeadline)
+    }
+
+    public mutating func nextOutput() -> IceOutput? { outputs.popFirst() }
+
+    mutating func output(_ output: IceOutput) {
+        if !outputs.append(output) { statistics.outputsDropped += 1 }
+    }
+
+    /// What follows from any change: candidates from relays, checks that may go at once, nomination, the state.
+    mutating func settle(at now: Instant) {
+        guard state != .closed else { return }
+        drainRelays(at: now)
+        updateGatheringState()
+        sendDueChecks(at: now)
+        evaluateNomination(at: now)
+        updateState(at: now)
+    }
+
+    mutating func set(_ newState: IceConnectionState) {
+        guard newState != state, state != .closed else { return }
+        state = newState
+        output(.event(.stateChanged(newState)))
+    }
+
+    private mutating func updateState(at now: Instant) {
+        switch state {
+        case .closed, .disconnected, .failed: return
+        case .new where current.remote == nil && activeID == nil: return
+        default: break
+        }
+        let isChecking = pairs.contains { $0.state == .waiting || $0.state == .inProgress }
+        if activeID != nil {
+            let isComplete =
+                selectedID != nil && gatheringState == .complete && hasAllRemoteCandidates && !isChecking && current.remote != nil
+            // RFC 8445 clause 8.1.2; a completed agent that restarts is connected again.
+            set(isComplete ? .completed : .connected)
+        } else if let checkingSince, now >= checkingSince + configuration.patience, !isChecking, gatheringState != .gathering {
+            set(.failed)
+        } else {
+            set(.checking)
+        }
+    }
+}
+
+struct IceValidatedPath: Sendable {
+    var base: IceBase
+    var remote: SocketAddress
+    var generation: Int
+}
