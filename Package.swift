@@ -48,8 +48,9 @@ let package = Package(
             name: "waldo", dependencies: ["Wire", "Service"], path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
+        .target(name: "CLinux", path: "Sources/C/CLinux"),
         // C: module maps and shims, one folder a library.
-        library("COpenSSL"), library("CUsrsctp"), library("CLinux"), library("COpenH264"), library("CVPX"), library("CSRTP"),
+        library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("CSRTP"),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
         tests("WireTests", ["Wire"]),

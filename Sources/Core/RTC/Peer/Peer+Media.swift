@@ -110,29 +110,39 @@ extension Peer {
 
     mutating func receiveRTP(_ bytes: Span<UInt8>, at now: Instant) -> PeerRefusal? {
         guard media != nil, let session = negotiator.session else { return refuse(.noKeys) }
+        // Taken out for the while: a span into it must not hold on to the whole peer.
+        var plain: [UInt8] = []
+        swap(&plain, &self.plain)
+        defer { swap(&plain, &self.plain) }
         plain.removeAll(keepingCapacity: true)
         do throws(SRTPError) { try media!.srtp.unprotectRTP(bytes, into: &plain) } catch { return refuse(.srtp(error)) }
+        return receivePlainRTP(plain.span, session, at: now)
+    }
+
+    private mutating func receivePlainRTP(_ plain: Span<UInt8>, _ session: NegotiatedSession, at now: Instant) -> PeerRefusal? {
         let packet: RTPPacket
-        do throws(RTPError) { packet = try RTPPacket(plain.span) } catch { return refuse(.rtp(error)) }
-        guard let section = section(of: packet, in: session) else { return refuse(.unknownStream(packet.ssrc)) }
-        if let id = section.extensions[.transportSequence], let range = packet.element(id, in: plain.span), range.count == 2 {
-            if feedback.received(plain.span.u16(at: range.lowerBound), at: now) { sendTransportFeedback(media: packet.ssrc) }
+        do throws(RTPError) { packet = try RTPPacket(plain) } catch { return refuse(.rtp(error)) }
+        guard let section = section(of: packet, plain, in: session) else { return refuse(.unknownStream(packet.ssrc)) }
+        if let id = section.extensions[.transportSequence], let range = packet.element(id, in: plain), range.count == 2 {
+            if feedback.received(plain.u16(at: range.lowerBound), at: now) { sendTransportFeedback(media: packet.ssrc) }
         }
         switch section.kind {
-        case .audio: receiveAudio(packet, section, at: now)
-        case .video: return receiveVideo(packet, section, at: now)
+        case .audio: receiveAudio(packet, plain, section, at: now)
+        case .video: return receiveVideo(packet, plain, section, at: now)
         }
         return nil
     }
 
     /// RFC 9143 clause 9.2: by SSRC, by the MID extension, by a payload type that only one section uses.
-    private func section(of packet: RTPPacket, in session: NegotiatedSession) -> NegotiatedMedia? {
+    private func section(of packet: RTPPacket, _ plain: Span<UInt8>, in session: NegotiatedSession) -> NegotiatedMedia? {
         if let section = session.media.first(where: {
             $0.receives && ($0.remoteSSRCs.contains(packet.ssrc) || $0.remoteRTXSSRCs.values.contains(packet.ssrc))
-        }) { return section }
+        }) {
+            return section
+        }
         for section in session.media where section.receives {
-            if let id = section.extensions[.mid], let range = packet.element(id, in: plain.span),
-                plain.span.extracting(range).elementsEqual(Array(section.mid.utf8).span)
+            if let id = section.extensions[.mid], let range = packet.element(id, in: plain),
+                plain.extracting(range).elementsEqual(Array(section.mid.utf8).span)
             {
                 return section
             }
@@ -148,7 +158,7 @@ extension Peer {
 
     private static var maximumReceivers: Int { 16 }
 
-    private mutating func receiveAudio(_ packet: RTPPacket, _ section: NegotiatedMedia, at now: Instant) {
+    private mutating func receiveAudio(_ packet: RTPPacket, _ plain: Span<UInt8>, _ section: NegotiatedMedia, at now: Instant) {
         guard section.codecs.contains(where: { $0.receivePayloadType == packet.payloadType }) else { return }
         var index = audioReceivers.firstIndex { $0.receiver.ssrc == packet.ssrc }
         if index == nil, audioReceivers.count < Self.maximumReceivers {
@@ -156,7 +166,7 @@ extension Peer {
             index = audioReceivers.count - 1
         }
         guard let index else { return }
-        audioReceivers[index].receiver.receive(packet, payload: plain.span.extracting(packet.payload), at: now)
+        audioReceivers[index].receiver.receive(packet, payload: plain.extracting(packet.payload), at: now)
         drainAudio(index)
     }
 
@@ -164,7 +174,9 @@ extension Peer {
         while let audio = audioReceivers[index].receiver.nextAudio() { emit(.event(.audio(audioReceivers[index].id, audio))) }
     }
 
-    private mutating func receiveVideo(_ packet: RTPPacket, _ section: NegotiatedMedia, at now: Instant) -> PeerRefusal? {
+    private mutating func receiveVideo(
+        _ packet: RTPPacket, _ plain: Span<UInt8>, _ section: NegotiatedMedia, at now: Instant
+    ) -> PeerRefusal? {
         var packet = packet
         let codec: NegotiatedCodec
         let isRetransmission: Bool
@@ -173,7 +185,7 @@ extension Peer {
         } else if let repaired = section.codecs.first(where: { $0.receiveRTXPayloadType == packet.payloadType }) {
             // RFC 4588 clause 4: the original sequence number precedes the original payload. Padding alone is a probe.
             guard packet.payload.count > 2 else { return nil }
-            packet.sequenceNumber = plain.span.u16(at: packet.payload.lowerBound)
+            packet.sequenceNumber = plain.u16(at: packet.payload.lowerBound)
             packet.payload = (packet.payload.lowerBound + 2)..<packet.payload.upperBound
             guard let primary = primarySource(of: packet.ssrc, in: section) else { return refuse(.unknownStream(packet.ssrc)) }
             packet.ssrc = primary
@@ -185,7 +197,7 @@ extension Peer {
             return refuse(.unknownStream(packet.ssrc))
         }
         videoReceivers[index].receiver.receive(
-            packet, payload: plain.span.extracting(packet.payload), codec: codec.kind, isRetransmission: isRetransmission, at: now)
+            packet, payload: plain.extracting(packet.payload), codec: codec.kind, isRetransmission: isRetransmission, at: now)
         while let frame = videoReceivers[index].receiver.nextFrame() { emit(.event(.videoFrame(videoReceivers[index].id, frame))) }
         if let due = videoReceivers[index].receiver.deadline, due <= now { sendVideoFeedback(index, at: now) }
         return nil

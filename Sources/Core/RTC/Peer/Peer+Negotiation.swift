@@ -50,9 +50,8 @@ extension Peer {
     }
 
     public mutating func setRemote(_ description: SessionDescription, _ kind: DescriptionKind, at now: Instant) throws(NegotiationError) {
-        let before = ice.remoteCredentials
         try negotiator.setRemote(description, kind: kind)
-        if kind == .offer, let credentials = description.iceCredentials, let before, before != credentials, negotiator.session != nil {
+        if kind == .offer, negotiator.session != nil, negotiator.remoteRestartsICE {
             // The peer restarts ICE: our answer must have new credentials too (RFC 8839 clause 4.4.1.1.1).
             ice.restart(at: now)
             appliedCandidates = []
@@ -61,8 +60,8 @@ extension Peer {
         apply(at: now)
     }
 
-    public mutating func rollback(at now: Instant) throws(NegotiationError) {
-        try negotiator.rollback()
+    public mutating func rollback(at now: Instant) {
+        negotiator.rollback()
         checkNegotiation()
     }
 
@@ -111,7 +110,8 @@ extension Peer {
         guard let session = negotiator.session else { return }
         if startedAt == nil {
             startedAt = now
-            ice.setControlling(session.isOfferer && configuration.ice.mode == .full || session.remoteIsLite && configuration.ice.mode == .full)
+            ice.setControlling(
+                session.isOfferer && configuration.ice.mode == .full || session.remoteIsLite && configuration.ice.mode == .full)
             setState(.connecting, reason: nil)
         }
         if ice.remoteCredentials != session.remoteCredentials {

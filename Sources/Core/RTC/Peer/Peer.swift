@@ -94,7 +94,8 @@ public struct Peer: ~Copyable {
             drainDTLS(at: now)
         }
         if let dtlsDeadline, dtlsDeadline <= now, !dtlsIsConnected {
-            return fail("DTLS: expected a handshake within \(configuration.handshakeTimeout.seconds) s of the first path, got none", at: now)
+            return fail(
+                "DTLS: expected a handshake within \(configuration.handshakeTimeout.seconds) s of the first path, got none", at: now)
         }
         if let due = data.deadline, due <= now {
             data.advance(to: now)

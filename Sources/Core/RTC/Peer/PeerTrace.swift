@@ -5,7 +5,7 @@ extension Peer {
     mutating func trace(_ name: String, _ data: [String: String], at now: Instant) {
         guard configuration.traces else { return }
         let fields = data.sorted { $0.key < $1.key }.map { "\(Self.quoted($0.key)):\(Self.quoted($0.value))" }.joined(separator: ",")
-        emit(.event(.trace("{\"time\":\(now.milliseconds),\"name\":\(Self.quoted(name)),\"data\":{\(fields)}}")))
+        emit(.event(.trace("{\"time\":\((now - .zero).milliseconds),\"name\":\(Self.quoted(name)),\"data\":{\(fields)}}")))
     }
 
     private static func quoted(_ text: String) -> String {

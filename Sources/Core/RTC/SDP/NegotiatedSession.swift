@@ -1,6 +1,6 @@
 /// What both sides agreed on: all that the transport and the media need to know of the descriptions.
 public struct NegotiatedSession: Sendable, Hashable {
-    public var remoteCredentials: ICECredentials
+    public var remoteCredentials: IceCredentials
     public var remoteIsLite: Bool
     /// Values of `a=candidate`, with `candidate:` in front.
     public var remoteCandidates: [String]
@@ -13,7 +13,7 @@ public struct NegotiatedSession: Sendable, Hashable {
     public var transportMid: String
     /// True when this side made the offer: the controlling ICE agent of a first negotiation (RFC 8445 clause 6.1.1).
     public var isOfferer: Bool
-    public var localCredentials: ICECredentials
+    public var localCredentials: IceCredentials
     public var media: [NegotiatedMedia]
     public var data: NegotiatedData?
 }

@@ -32,12 +32,12 @@ public struct NegotiationConfiguration: Sendable {
 
 /// What the caller knows of its own ICE at the moment of printing.
 public struct TransportDescription: Sendable, Hashable {
-    public var iceCredentials: ICECredentials
+    public var iceCredentials: IceCredentials
     /// Attribute values as in `RTCIceCandidate.candidate`: `candidate:1 1 udp …`.
     public var candidates: [String]
     public var gatheringIsComplete: Bool
 
-    public init(iceCredentials: ICECredentials, candidates: [String] = [], gatheringIsComplete: Bool = false) {
+    public init(iceCredentials: IceCredentials, candidates: [String] = [], gatheringIsComplete: Bool = false) {
         self.iceCredentials = iceCredentials
         self.candidates = candidates
         self.gatheringIsComplete = gatheringIsComplete

@@ -15,19 +15,8 @@ public struct TransportAttributes: Sendable, Hashable {
 
     public init() {}
 
-    public var credentials: ICECredentials? {
+    public var credentials: IceCredentials? {
         guard let usernameFragment, let password else { return nil }
-        return ICECredentials(usernameFragment: usernameFragment, password: password)
-    }
-}
-
-/// `a=ice-ufrag` and `a=ice-pwd` of one side (RFC 8839 clause 5.4).
-public struct ICECredentials: Sendable, Hashable {
-    public var usernameFragment: String
-    public var password: String
-
-    public init(usernameFragment: String, password: String) {
-        self.usernameFragment = usernameFragment
-        self.password = password
+        return IceCredentials(usernameFragment: usernameFragment, password: password)
     }
 }
