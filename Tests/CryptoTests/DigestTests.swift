@@ -41,7 +41,7 @@ final class DigestTests: XCTestCase {
     func testMessageIntegrityOfRFC5769Request() throws {
         let text =
             "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74002400046e0001ff80290008932ff9b151263b36"
-            + "0006000965766a3a683676595920202000080014"
+            + "000600096576746a3a6836765920202000080014"
         let request = try XCTUnwrap(Hex.decode(text))
         // The length field counts up to the end of MESSAGE-INTEGRITY: 0x50 (RFC 8489 clause 14.5).
         var message = Array(request.dropLast(4))
