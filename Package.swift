@@ -48,8 +48,8 @@ let package = Package(
             name: "waldo", dependencies: ["Wire", "Service"], path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
-        .target(name: "CLinux", path: "Sources/C/CLinux"),
         // C: module maps and shims, one folder a library.
+        .target(name: "CLinux", path: "Sources/C/CLinux"),
         library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("CSRTP"),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
@@ -58,6 +58,7 @@ let package = Package(
         tests("NetSimTests", ["Wire", "RTC", "NetSim"]),
         tests("CryptoTests", ["Wire", "RTC", "Crypto", "CSRTP", "CVirtualTime"]),
         tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime"]),
+        tests("EngineTests", ["Wire", "RTC", "Service"]),
         tests("ReactorTests", ["Wire", "Reactor"]),
         tests("MediaTests", ["Wire", "Media"]),
     ],

@@ -99,7 +99,7 @@ final class DTLSLink {
         let copies = Double.random(in: 0..<1, using: &random) < conditions.duplication ? 2 : 1
         for _ in 0..<copies where Double.random(in: 0..<1, using: &random) >= conditions.loss {
             let late = Int64.random(in: 0...conditions.jitter.nanoseconds, using: &random)
-            flying.append((now + conditions.delay + .nanoseconds(late), order, side, bytes))
+            flying.append((now + conditions.delay + Duration(nanoseconds: late), order, side, bytes))
             order += 1
         }
     }
