@@ -40,7 +40,7 @@ let package = Package(
         module("Rim/Reactor", ["Wire", "CLinux"]),
         module("Rim/Crypto", ["Wire", "RTC", "COpenSSL"]),
         module("Rim/DataLink", ["Wire", "RTC", "CUsrsctp"]),
-        module("Rim/Media", ["Wire", "COpenH264", "CVPX"]),
+        module("Rim/Media", ["Wire", "RTC", "COpenH264", "CVPX"]),
         module("Rim/Service", ["Wire", "RTC", "Reactor", "Crypto", "DataLink", "Media"]),
 
         // App: composition roots.
@@ -60,7 +60,7 @@ let package = Package(
         tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime"]),
         tests("EngineTests", ["Wire", "RTC", "Service"]),
         tests("ReactorTests", ["Wire", "Reactor"]),
-        tests("MediaTests", ["Wire", "Media"]),
+        tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],
     swiftLanguageModes: [.v6]
 )
