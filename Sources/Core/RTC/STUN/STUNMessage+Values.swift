@@ -130,7 +130,7 @@ extension STUNMessage {
                 guard end < offset + 4 + length, end > offset + 4, end - offset - 4 <= 256 else { return nil }
                 return String(decoding: bytes.extracting((offset + 4)..<end).array, as: UTF8.self)
             }
-            offset += 4 + (length + 3 & ~3)
+            offset += 4 + ((length + 3) & ~3)
             guard offset <= bytes.count else { return nil }
         }
         return nil

@@ -100,7 +100,7 @@ public struct STUNMessage: Sendable, Hashable {
             guard bytes.count - offset >= 4 else { throw .truncatedAttribute(type: 0) }
             let type = STUNAttributeType(rawValue: bytes.u16(at: offset))
             let length = Int(bytes.u16(at: offset + 2))
-            let padded = length + 3 & ~3
+            let padded = (length + 3) & ~3
             guard bytes.count - offset - 4 >= padded else { throw .truncatedAttribute(type: type.rawValue) }
             guard attributes.count < Self.attributeLimit else { throw .tooManyAttributes(limit: Self.attributeLimit) }
             if type == .fingerprint {

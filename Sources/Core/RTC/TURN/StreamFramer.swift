@@ -94,7 +94,7 @@ public struct TurnFramer: StreamDeframer {
             guard buffer.count >= total else { return nil }
             return buffer.take(0..<total, dropping: total)
         case 64..<80:
-            let padded = 4 + (length + 3 & ~3)
+            let padded = 4 + ((length + 3) & ~3)
             guard buffer.count >= padded else { return nil }
             return buffer.take(0..<(4 + length), dropping: padded)
         default: throw .notFramed(firstByte: first)
