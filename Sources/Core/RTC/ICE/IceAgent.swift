@@ -63,6 +63,8 @@ public struct IceAgent {
     }
 
     public var localCredentials: IceCredentials { current.local }
+    /// Whether this side is to be signalled as `a=ice-lite`.
+    public var isLite: Bool { configuration.mode == .lite }
     public var remoteCredentials: IceCredentials? { current.remote }
 
     /// Says who the offer/answer exchange made controlling (RFC 8445 clause 6.1.1). Before checks begin; afterwards only a role conflict changes it.
