@@ -135,8 +135,8 @@ public struct Negotiator: Sendable {
         guard signalingState == .haveRemoteOffer || signalingState == .haveLocalPranswer, let session, let pendingOffer else {
             return false
         }
-        guard let section = pendingOffer.description.media.first(where: { !$0.isRejected }),
-            let offered = pendingOffer.description.transport(of: section).credentials
+        let offer = pendingOffer.description
+        guard let section = transportSection(offer), let offered = offer.transport(of: offer.carrier(of: section)).credentials
         else { return false }
         return offered != session.remoteCredentials
     }
@@ -153,7 +153,7 @@ public struct Negotiator: Sendable {
             transceivers[index].mLineIndex = old?.mLineIndex
             transceivers[index].currentDirection = old?.currentDirection
             transceivers[index].signalled = old?.signalled
-            if made.contains(transceivers[index].id) && old == nil { transceivers[index].isStopped = false }
+            if transceivers[index].isStopping && old?.mid == nil { transceivers[index].isStopped = true }
         }
         newTransceivers = []
         slots = stable.slots

@@ -95,13 +95,23 @@ extension Negotiator {
         switch slot.owner {
         case .nobody: break
         case .data:
-            section.sctpPort = 5000
-            section.maximumMessage = configuration.maximumMessage
+            describeData(&section)
         case .transceiver(let id):
             guard let transceiver = transceiver(id) else { break }
             offerMedia(transceiver, in: &section)
         }
         return section
+    }
+
+    func describeData(_ section: inout MediaSection) {
+        section.maximumMessage = configuration.maximumMessage
+        if section.protocolName == "DTLS/SCTP" {
+            // The older form (draft-ietf-mmusic-sctp-sdp-12): the format is the port.
+            section.formats = ["5000"]
+            section.otherAttributes = ["sctpmap:5000 webrtc-datachannel 1024"]
+        } else {
+            section.sctpPort = 5000
+        }
     }
 
     private mutating func offerMedia(_ transceiver: Transceiver, in section: inout MediaSection) {

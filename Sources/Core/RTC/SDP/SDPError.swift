@@ -25,7 +25,7 @@ public struct SDPError: Error, Sendable, Hashable, CustomStringConvertible {
         case source = "a 32-bit source number and an attribute (RFC 5576 clause 4.1)"
         case port = "a port 0…65535 (RFC 8841 clause 5)"
         case messageSize = "a decimal number (RFC 8841 clause 6)"
-        case fragment = "a trickle fragment holds only ICE lines (RFC 8840 clause 9)"
+        case fragment = "'m=' and 'a=' only in a trickle fragment (RFC 8840 clause 9)"
     }
 
     /// 1 for the first line; 0 where the text as a whole is meant.
