@@ -86,7 +86,10 @@ final class SDPParserTests: XCTestCase {
             (head + "a=ice-pwd:short\r\n", 5, "a=ice-pwd", .password),
             (head + "a=fingerprint:sha-256\r\n", 5, "a=fingerprint", .fingerprint),
             (head + "a=fingerprint:sha-256 AA:BB\r\n", 5, "a=fingerprint", .fingerprint),
-            (head + "a=fingerprint:sha-256 \(Array(repeating: "GG", count: 32).joined(separator: ":"))\r\n", 5, "a=fingerprint", .fingerprint),
+            (
+                head + "a=fingerprint:sha-256 \(Array(repeating: "GG", count: 32).joined(separator: ":"))\r\n", 5, "a=fingerprint",
+                .fingerprint
+            ),
             (head + "a=setup:maybe\r\n", 5, "a=setup", .setup),
             (head + "a=group:\r\n", 5, "a=group", .group),
             (head + "a=group\r\n", 5, "a=group", .group),
@@ -123,18 +126,23 @@ final class SDPParserTests: XCTestCase {
 
     func testDecorationThatIsGarbledIsPassedOver() throws {
         for attribute in [
-            "fmtp", "fmtp:x y", "fmtp:96", "fmtp:96 ;;;=;", "fmtp:300 a=b", "rtcp-fb", "rtcp-fb:96", "rtcp-fb:x nack", "msid", "msid:", "rid:", "rid:a up",
-            "simulcast", "candidate", "candidate:", "unknown", "unknown:value:more", ":", "", "rtcp:x", "extmap:4097 urn:x", "fingerprint:sha-1 00",
+            "fmtp", "fmtp:x y", "fmtp:96", "fmtp:96 ;;;=;", "fmtp:300 a=b", "rtcp-fb", "rtcp-fb:96", "rtcp-fb:x nack", "msid", "msid:",
+            "rid:", "rid:a up",
+            "simulcast", "candidate", "candidate:", "unknown", "unknown:value:more", ":", "", "rtcp:x", "extmap:4097 urn:x",
+            "fingerprint:sha-1 00",
             "fingerprint:md5 zz", "ice-options", "msid-semantic", "end-of-candidates:x",
         ] {
-            let parsed = try SessionDescription(parsing: head + video + "b=\r\nb=AS:x\r\nz=?\r\na=\(attribute)\r\na=rtpmap:96 VP8/90000\r\n")
+            let parsed = try SessionDescription(
+                parsing: head + video + "b=\r\nb=AS:x\r\nz=?\r\na=\(attribute)\r\na=rtpmap:96 VP8/90000\r\n")
             XCTAssertEqual(parsed.media.first?.codecs.map(\.name), ["VP8"], attribute)
             _ = try reparsed(parsed)
         }
     }
 
     func testFeedbackOfAllFormatsAndBandwidth() throws {
-        let text = head + video + "b=TIAS:500000\r\nb=AS:700\r\na=rtcp-fb:* nack pli\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtpmap:97 H264/90000\r\n"
+        let text =
+            head + video
+            + "b=TIAS:500000\r\nb=AS:700\r\na=rtcp-fb:* nack pli\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtpmap:97 H264/90000\r\n"
         let section = try SessionDescription(parsing: text).media[0]
         XCTAssertEqual(section.codecs.map(\.feedback), [[.pictureLoss, .nack], [.pictureLoss]])
         XCTAssertEqual(section.bandwidths, ["TIAS": 500_000, "AS": 700])
@@ -202,7 +210,9 @@ final class SDPParserTests: XCTestCase {
     private static func negotiate(_ description: SessionDescription) {
         var server = Side("server")
         server.negotiator.addTransceiver(.video, direction: .sendrecv, streamID: "s", trackID: "t", ssrc: SSRC(1), rtxSSRC: SSRC(2))
-        if (try? server.negotiator.setRemote(description, kind: .offer)) != nil, let answer = try? server.negotiator.createAnswer(server.transport) {
+        if (try? server.negotiator.setRemote(description, kind: .offer)) != nil,
+            let answer = try? server.negotiator.createAnswer(server.transport)
+        {
             try? server.negotiator.setLocal(answer, kind: .answer)
             if let again = try? server.negotiator.createOffer(server.transport) { _ = again.description }
         }

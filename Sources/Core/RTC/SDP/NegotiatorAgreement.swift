@@ -11,7 +11,9 @@ extension Negotiator {
             return
         }
         // A peer that refuses data channels is not asked again and again.
-        if isOfferer, wantsData, pendingOffer?.slots.contains(where: { $0.owner == .data }) == true, agreed?.data == nil { wantsData = false }
+        if isOfferer, wantsData, pendingOffer?.slots.contains(where: { $0.owner == .data }) == true, agreed?.data == nil {
+            wantsData = false
+        }
         self.slots = slots
         for section in remote.media {
             payloadTypes.learn(section)
@@ -120,7 +122,8 @@ extension Negotiator {
         var media = NegotiatedMedia(
             transceiver: transceiver.id, mid: mid, mLineIndex: index, kind: transceiver.kind, sends: direction.sends,
             receives: direction.receives, codecs: Self.codecs(ours, theirs, isOfferer: isOfferer), extensions: [:], receivedExtensions: [:],
-            remoteSSRCs: remote.direction(of: theirs).sends ? theirs.primarySources : [], remoteRTXSSRCs: [:], localSSRC: transceiver.ssrc, localRTXSSRC: transceiver.rtxSSRC,
+            remoteSSRCs: remote.direction(of: theirs).sends ? theirs.primarySources : [], remoteRTXSSRCs: [:], localSSRC: transceiver.ssrc,
+            localRTXSSRC: transceiver.rtxSSRC,
             remoteStreamIDs: theirs.msids.map(\.stream).filter { $0 != "-" }, remoteTrackID: theirs.msids.first?.track,
             remoteCNAME: theirs.sources.first { $0.name == "cname" }?.value,
             reducedSizeRTCP: ours.reducedSizeRTCP && theirs.reducedSizeRTCP,

@@ -49,7 +49,9 @@ extension Negotiator {
     }
 
     private mutating func take(_ description: SessionDescription, _ kind: DescriptionKind) throws(NegotiationError) -> Created {
-        guard let created, created.kind == kind, created.description.withoutCandidates == description.withoutCandidates else { throw .notTheLastCreated }
+        guard let created, created.kind == kind, created.description.withoutCandidates == description.withoutCandidates else {
+            throw .notTheLastCreated
+        }
         version += 1
         return created
     }
