@@ -75,9 +75,17 @@ final class SDPNegotiationTests: XCTestCase {
     }
 
     func testANumberKeepsItsMeaningWhenTheOtherSideOffers() throws {
+        for offersFirst in [false, true] { try checkNumbers(offersFirst: offersFirst) }
+    }
+
+    private func checkNumbers(offersFirst: Bool) throws {
         var server = Side("server")
         server.negotiator.addTransceiver(.video, direction: .sendonly, ssrc: SSRC(1), rtxSSRC: SSRC(2))
         let first = try SDPCorpus.description("chromium_offer_video_audio_data")
+        if offersFirst {
+            _ = try server.offer()
+            server.negotiator.rollback()
+        }
         _ = try server.answer(first)
         server.negotiator.addTransceiver(.video, direction: .sendonly, ssrc: SSRC(3))
         let offer = try server.offer()
@@ -268,6 +276,28 @@ final class SDPNegotiationTests: XCTestCase {
                 XCTAssertEqual(transceiver.isStopped, transceiver.mLineIndex == nil, name)
             }
         }
+    }
+
+    func testNamesThatWouldBreakALine() throws {
+        var a = Side("alpha") { $0.cname = "x\r\na=evil" }
+        a.negotiator.addTransceiver(.video, direction: .sendonly, streamID: "s t\r\nm=video", trackID: "\n", ssrc: SSRC(1))
+        let offer = try a.offer()
+        XCTAssertEqual(offer.media.count, 1)
+        XCTAssertEqual(offer.media[0].msids, [.init(stream: "stm=video", track: "track0")])
+    }
+
+    func testEndedTransceiversAreForgotten() throws {
+        var a = Side("alpha"), b = Side("beta")
+        a.negotiator.requestDataChannels()
+        for _ in 0..<300 {
+            let id = a.negotiator.addTransceiver(.audio, direction: .sendonly, ssrc: SSRC(1))
+            try negotiate(&a, &b)
+            try a.negotiator.stop(id)
+            try negotiate(&a, &b)
+        }
+        XCTAssertEqual(a.session?.media, [])
+        XCTAssertEqual(a.negotiator.localDescription?.media.count, 2)
+        XCTAssertLessThan(b.negotiator.transceivers.count, 3)
     }
 
     func testBundleOnlySectionsBorrowTheTransport() throws {

@@ -73,6 +73,7 @@ final class SDPParserTests: XCTestCase {
             (head + "A=x\r\n", 5, "line", .lineForm),
             (head + "=\r\n", 5, "line", .lineForm),
             (head + "a=\u{0}\r\n", 5, "line", .control),
+            (head + "a=x\ra=y\r\n", 5, "line", .control),
             (head + "a=" + String(repeating: "x", count: 9000) + "\r\n", 5, "line", .tooLong),
             (head + "m=\r\n", 5, "m=", .media),
             (head + "m=video\r\n", 5, "m=", .media),

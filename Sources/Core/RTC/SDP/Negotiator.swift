@@ -28,6 +28,8 @@ public struct Negotiator: Sendable {
         var description: SessionDescription
         var slots: [Slot]
         var kind: DescriptionKind
+        var payloadTypes: PayloadTypeTable
+        var extensionIDs: ExtensionTable
     }
 
     /// An offer that waits for its answer.
@@ -115,8 +117,9 @@ public struct Negotiator: Sendable {
 
     // MARK: State
 
-    /// Whether an offer would say something new (RFC 8829 clause 4.1.1, W3C WebRTC "check if negotiation is needed").
+    /// Whether an offer would say something new; false while another exchange is under way (RFC 8829 clause 4.1.1, W3C WebRTC "check if negotiation is needed").
     public var needsNegotiation: Bool {
+        guard signalingState == .stable else { return false }
         if wantsData && !slots.contains(where: { $0.owner == .data }) { return true }
         return transceivers.contains { transceiver in
             if transceiver.isStopped { return false }

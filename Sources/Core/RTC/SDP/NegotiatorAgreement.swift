@@ -19,6 +19,8 @@ extension Negotiator {
             payloadTypes.learn(section)
             extensionIDs.learn(section)
         }
+        // Those that ended in an earlier exchange have been seen to end.
+        transceivers.removeAll(where: \.isStopped)
         for index in transceivers.indices {
             settle(&transceivers[index], local: local, remote: remote, slots: slots, isOfferer: isOfferer)
         }

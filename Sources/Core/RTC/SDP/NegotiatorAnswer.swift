@@ -28,7 +28,8 @@ extension Negotiator {
         }
         description.allowsMixedExtensions = offer.allowsMixedExtensions
         if !accepted.isEmpty && !offer.bundle.isEmpty { description.groups = [.init(semantics: "BUNDLE", mids: accepted)] }
-        created = Created(description: description, slots: plan, kind: .answer)
+        created = Created(
+            description: description, slots: plan, kind: .answer, payloadTypes: payloadTypes, extensionIDs: extensionIDs)
         return description
     }
 

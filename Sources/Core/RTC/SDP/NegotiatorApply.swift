@@ -10,6 +10,8 @@ extension Negotiator {
             }
             let created = try take(description, .offer)
             rememberStable()
+            payloadTypes = created.payloadTypes
+            extensionIDs = created.extensionIDs
             pendingOffer = PendingOffer(description: description, slots: created.slots)
             bind(created.slots)
             localDescription = description

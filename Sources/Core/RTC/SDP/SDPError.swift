@@ -6,7 +6,7 @@ public struct SDPError: Error, Sendable, Hashable, CustomStringConvertible {
         case tooManySections = "at most 64 media sections"
         case tooManyValues = "at most 256 values of one kind in a section"
         case lineForm = "a letter, '=' and a value (RFC 8866 clause 5)"
-        case control = "no NUL (RFC 8866 clause 9)"
+        case control = "no NUL, and CR only before LF (RFC 8866 clause 9)"
         case version = "'v=0' first (RFC 8866 clause 5.1)"
         case origin = "'o=' with six fields, the second and third numbers (RFC 8866 clause 5.2)"
         case order = "'v=', 'o=' and 's=' once, before the media sections (RFC 8866 clause 5)"
