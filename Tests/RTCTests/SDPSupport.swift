@@ -76,3 +76,12 @@ func reparsed(_ description: SessionDescription, file: StaticString = #filePath,
 func negotiate(_ a: inout Side, _ b: inout Side, isRestart: Bool = false) throws {
     try a.negotiator.setRemote(b.answer(a.offer(isRestart: isRestart)), kind: .answer)
 }
+
+/// The side whose offer the recorded answers answer.
+func recordedOfferer() -> Side {
+    var side = Side("alpha")
+    side.negotiator.addTransceiver(.video, direction: .sendrecv, streamID: "s", trackID: "v", ssrc: SSRC(1), rtxSSRC: SSRC(2))
+    side.negotiator.addTransceiver(.audio, direction: .sendrecv, streamID: "s", trackID: "a", ssrc: SSRC(3))
+    side.negotiator.requestDataChannels()
+    return side
+}

@@ -69,7 +69,7 @@ struct MediaSectionParser {
 
     func finish() -> MediaSection {
         var section = section
-        guard section.kind.media != nil else { return section }
+        guard section.kind.media != nil, !section.isRejected else { return section }
         var seen: Set<PayloadType> = []
         for format in section.formats {
             guard let value: UInt8 = ArraySlice(format.utf8).decimal(), value < 128 else { continue }

@@ -29,8 +29,10 @@ public struct NegotiatedMedia: Sendable, Hashable {
     public var receives: Bool
     /// The answer's order: the first that `isSendable` is the one to send.
     public var codecs: [NegotiatedCodec]
-    /// Agreed ids; above 14 only where both sides allow two-byte headers (RFC 8285).
+    /// Agreed ids that may be sent to the peer; above 14 only where both sides allow two-byte headers (RFC 8285).
     public var extensions: [HeaderExtension: UInt8]
+    /// Agreed ids that the peer may send.
+    public var receivedExtensions: [HeaderExtension: UInt8]
     /// What the peer says that it sends; empty where it only uses the mid extension.
     public var remoteSSRCs: [SSRC]
     /// By primary source.

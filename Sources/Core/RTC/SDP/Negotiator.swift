@@ -28,6 +28,8 @@ public struct Negotiator: Sendable {
         var description: SessionDescription
         var slots: [Slot]
         var kind: DescriptionKind
+        var payloadTypes: PayloadTypeTable
+        var extensionIDs: ExtensionTable
     }
 
     /// An offer that waits for its answer.
@@ -115,8 +117,9 @@ public struct Negotiator: Sendable {
 
     // MARK: State
 
-    /// Whether an offer would say something new (RFC 8829 clause 4.1.1, W3C WebRTC "check if negotiation is needed").
+    /// Whether an offer would say something new; false while another exchange is under way (RFC 8829 clause 4.1.1, W3C WebRTC "check if negotiation is needed").
     public var needsNegotiation: Bool {
+        guard signalingState == .stable else { return false }
         if wantsData && !slots.contains(where: { $0.owner == .data }) { return true }
         return transceivers.contains { transceiver in
             if transceiver.isStopped { return false }
@@ -135,8 +138,8 @@ public struct Negotiator: Sendable {
         guard signalingState == .haveRemoteOffer || signalingState == .haveLocalPranswer, let session, let pendingOffer else {
             return false
         }
-        guard let section = pendingOffer.description.media.first(where: { !$0.isRejected }),
-            let offered = pendingOffer.description.transport(of: section).credentials
+        let offer = pendingOffer.description
+        guard let section = transportSection(offer), let offered = offer.transport(of: offer.carrier(of: section)).credentials
         else { return false }
         return offered != session.remoteCredentials
     }
@@ -153,7 +156,7 @@ public struct Negotiator: Sendable {
             transceivers[index].mLineIndex = old?.mLineIndex
             transceivers[index].currentDirection = old?.currentDirection
             transceivers[index].signalled = old?.signalled
-            if made.contains(transceivers[index].id) && old == nil { transceivers[index].isStopped = false }
+            if transceivers[index].isStopping && old?.mid == nil { transceivers[index].isStopped = true }
         }
         newTransceivers = []
         slots = stable.slots

@@ -10,11 +10,17 @@ extension Negotiator {
             signalingState = isOfferer ? .haveRemotePranswer : .haveLocalPranswer
             return
         }
+        // A peer that refuses data channels is not asked again and again.
+        if isOfferer, wantsData, pendingOffer?.slots.contains(where: { $0.owner == .data }) == true, agreed?.data == nil {
+            wantsData = false
+        }
         self.slots = slots
         for section in remote.media {
             payloadTypes.learn(section)
             extensionIDs.learn(section)
         }
+        // Those that ended in an earlier exchange have been seen to end.
+        transceivers.removeAll(where: \.isStopped)
         for index in transceivers.indices {
             settle(&transceivers[index], local: local, remote: remote, slots: slots, isOfferer: isOfferer)
         }
@@ -48,12 +54,17 @@ extension Negotiator {
         local: SessionDescription, remote: SessionDescription, slots: inout [Slot], isOfferer: Bool
     ) throws(NegotiationError) -> NegotiatedSession? {
         let accepted = slots.indices.filter { !slots[$0].isFree }
-        guard let first = accepted.first else { return session }
+        guard let first = accepted.first else {
+            var ended = session
+            ended?.media = []
+            ended?.data = nil
+            return ended
+        }
         let answer = isOfferer ? remote : local
         if accepted.count > 1 {
             for index in accepted where !answer.bundle.contains(slots[index].mid) { throw .notBundled(mid: slots[index].mid) }
         }
-        let tagged = remote.media[first]
+        let tagged = remote.carrier(of: remote.media[first])
         let transport = remote.transport(of: tagged)
         guard let credentials = transport.credentials, let localCredentials = local.transport(of: local.media[first]).credentials
         else { throw .missingCredentials(mid: slots[first].mid) }
@@ -82,7 +93,7 @@ extension Negotiator {
     private func role(
         local: SessionDescription, remote: SessionDescription, index: Int, isOfferer: Bool
     ) throws(NegotiationError) -> DTLSRole {
-        let remoteTransport = remote.transport(of: remote.media[index])
+        let remoteTransport = remote.transport(of: remote.carrier(of: remote.media[index]))
         let answer = isOfferer ? remoteTransport.setup : local.transport(of: local.media[index]).setup
         let role: DTLSRole
         switch answer {
@@ -112,8 +123,9 @@ extension Negotiator {
         let direction = local.direction(of: ours).intersection(remote.direction(of: theirs).reversed)
         var media = NegotiatedMedia(
             transceiver: transceiver.id, mid: mid, mLineIndex: index, kind: transceiver.kind, sends: direction.sends,
-            receives: direction.receives, codecs: Self.codecs(ours, theirs, isOfferer: isOfferer), extensions: [:],
-            remoteSSRCs: theirs.primarySources, remoteRTXSSRCs: [:], localSSRC: transceiver.ssrc, localRTXSSRC: transceiver.rtxSSRC,
+            receives: direction.receives, codecs: Self.codecs(ours, theirs, isOfferer: isOfferer), extensions: [:], receivedExtensions: [:],
+            remoteSSRCs: remote.direction(of: theirs).sends ? theirs.primarySources : [], remoteRTXSSRCs: [:], localSSRC: transceiver.ssrc,
+            localRTXSSRC: transceiver.rtxSSRC,
             remoteStreamIDs: theirs.msids.map(\.stream).filter { $0 != "-" }, remoteTrackID: theirs.msids.first?.track,
             remoteCNAME: theirs.sources.first { $0.name == "cname" }?.value,
             reducedSizeRTCP: ours.reducedSizeRTCP && theirs.reducedSizeRTCP,
@@ -121,14 +133,17 @@ extension Negotiator {
         if theirs.msids.isEmpty { Self.readSourceIdentity(theirs, into: &media) }
         for source in media.remoteSSRCs { media.remoteRTXSSRCs[source] = theirs.retransmissionSource(of: source) }
         media.remoteMaximumBitrate =
-            theirs.bandwidths["TIAS"] ?? theirs.bandwidths["AS"].map { $0.multipliedReportingOverflow(by: 1000).partialValue }
+            theirs.bandwidths["TIAS"] ?? theirs.bandwidths["AS"].map { min($0, UInt64.max / 1000) * 1000 }
         let allowsTwoBytes =
             (local.allowsMixedExtensions || ours.allowsMixedExtensions) && (remote.allowsMixedExtensions || theirs.allowsMixedExtensions)
         for map in (isOfferer ? theirs : ours).extensions {
             guard let known = HeaderExtension(rawValue: map.uri), map.id <= 14 || allowsTwoBytes,
-                (isOfferer ? ours : theirs).extensions.contains(where: { $0.id == map.id && $0.uri == map.uri })
+                let other = (isOfferer ? ours : theirs).extensions.first(where: { $0.id == map.id && $0.uri == map.uri })
             else { continue }
-            media.extensions[known] = map.id
+            // The peer's own direction says which way it goes (RFC 8285 clause 8).
+            let direction = (isOfferer ? map : other).direction ?? .sendrecv
+            if direction.receives { media.extensions[known] = map.id }
+            if direction.sends { media.receivedExtensions[known] = map.id }
         }
         return media
     }

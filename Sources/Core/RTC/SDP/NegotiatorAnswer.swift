@@ -28,14 +28,15 @@ extension Negotiator {
         }
         description.allowsMixedExtensions = offer.allowsMixedExtensions
         if !accepted.isEmpty && !offer.bundle.isEmpty { description.groups = [.init(semantics: "BUNDLE", mids: accepted)] }
-        created = Created(description: description, slots: plan, kind: .answer)
+        created = Created(
+            description: description, slots: plan, kind: .answer, payloadTypes: payloadTypes, extensionIDs: extensionIDs)
         return description
     }
 
     /// RFC 8842 clause 5.3, with the role kept while the association lives (clause 5.5).
     private func answeredSetup(_ offer: SessionDescription) throws(NegotiationError) -> TransportAttributes.Setup {
         guard let first = offer.media.first(where: { isUsable($0, in: offer) }) else { return .active }
-        let transport = offer.transport(of: first)
+        let transport = offer.transport(of: offer.carrier(of: first))
         let running = session.flatMap { session in
             Set(session.remoteFingerprints).isDisjoint(with: transport.fingerprints) ? nil : session.dtlsRole
         }
@@ -72,14 +73,7 @@ extension Negotiator {
         case .nobody: return nil
         case .data:
             var section = MediaSection(kind: offered.kind, port: 9, protocolName: offered.protocolName, formats: offered.formats)
-            if offered.protocolName == "DTLS/SCTP" {
-                // The older form (draft-ietf-mmusic-sctp-sdp-12): the format is the port.
-                section.formats = ["5000"]
-                section.otherAttributes = ["sctpmap:5000 webrtc-datachannel 1024"]
-            } else {
-                section.sctpPort = 5000
-            }
-            section.maximumMessage = configuration.maximumMessage
+            describeData(&section)
             return section
         case .transceiver(let id):
             guard let transceiver = transceiver(id), !transceiver.isStopped, !transceiver.isStopping else { return nil }

@@ -10,6 +10,8 @@ extension Negotiator {
             }
             let created = try take(description, .offer)
             rememberStable()
+            payloadTypes = created.payloadTypes
+            extensionIDs = created.extensionIDs
             pendingOffer = PendingOffer(description: description, slots: created.slots)
             bind(created.slots)
             localDescription = description
@@ -24,8 +26,14 @@ extension Negotiator {
         }
     }
 
-    /// Applies what the peer sent.
+    /// Applies what the peer sent. When it throws nothing has changed.
     public mutating func setRemote(_ description: SessionDescription, kind: DescriptionKind) throws(NegotiationError) {
+        var next = self
+        try next.applyRemote(description, kind: kind)
+        self = next
+    }
+
+    private mutating func applyRemote(_ description: SessionDescription, kind: DescriptionKind) throws(NegotiationError) {
         switch kind {
         case .rollback:
             rollback()
@@ -43,9 +51,9 @@ extension Negotiator {
     }
 
     private mutating func take(_ description: SessionDescription, _ kind: DescriptionKind) throws(NegotiationError) -> Created {
-        guard let created, created.kind == kind, created.description.origin == description.origin,
-            created.description.media.map(\.mid) == description.media.map(\.mid)
-        else { throw .notTheLastCreated }
+        guard let created, created.kind == kind, created.description.withoutCandidates == description.withoutCandidates else {
+            throw .notTheLastCreated
+        }
         version += 1
         return created
     }
@@ -63,7 +71,7 @@ extension Negotiator {
     private mutating func setRemoteOffer(_ offer: SessionDescription) throws(NegotiationError) {
         let base = stable?.slots ?? slots
         guard offer.media.count >= base.count else { throw .sectionCount(expected: base.count, found: offer.media.count) }
-        let offer = Self.named(offer)
+        let offer = Self.named(offer, base)
         for (index, section) in offer.media.enumerated() where index < base.count && !base[index].isFree {
             guard section.kind == base[index].kind, section.mid == base[index].mid else { throw .sectionChanged(index: index) }
         }
@@ -91,8 +99,9 @@ extension Negotiator {
     }
 
     /// Sections without a tag are given one (RFC 8829 clause 5.10).
-    private static func named(_ offer: SessionDescription) -> SessionDescription {
+    private static func named(_ offer: SessionDescription, _ base: [Slot]) -> SessionDescription {
         var offer = offer
+        for (index, slot) in base.enumerated() where !slot.isFree && offer.media[index].mid == nil { offer.media[index].mid = slot.mid }
         var names = Set(offer.media.compactMap(\.mid))
         for index in offer.media.indices where offer.media[index].mid == nil { offer.media[index].mid = freshMid(&names) }
         return offer
@@ -119,7 +128,7 @@ extension Negotiator {
 
     private func checkTransport(_ description: SessionDescription) throws(NegotiationError) {
         guard let section = transportSection(description) else { return }
-        let transport = description.transport(of: section)
+        let transport = description.transport(of: description.carrier(of: section))
         guard transport.credentials != nil else { throw .missingCredentials(mid: section.mid ?? "") }
         guard !transport.fingerprints.isEmpty else { throw .missingFingerprint(mid: section.mid ?? "") }
     }
@@ -143,9 +152,23 @@ extension Negotiator {
             guard answer.media[index].mid == slots[index].mid, answer.media[index].kind == slots[index].kind else {
                 throw .sectionChanged(index: index)
             }
-            if answer.media[index].port == 0 { slots[index].owner = .nobody }
+            let section = answer.media[index]
+            if section.isRejected || (section.port == 0 && !answer.bundle.contains(slots[index].mid)) { slots[index].owner = .nobody }
         }
         try agree(local: offer.description, remote: answer, slots: slots, isOfferer: true, isFinal: isFinal)
         remoteDescription = answer
+    }
+}
+
+extension SessionDescription {
+    /// For comparison: candidates may be added to a description after it was made.
+    fileprivate var withoutCandidates: SessionDescription {
+        var bare = self
+        bare.endOfCandidates = false
+        for index in bare.media.indices {
+            bare.media[index].candidates = []
+            bare.media[index].endOfCandidates = false
+        }
+        return bare
     }
 }

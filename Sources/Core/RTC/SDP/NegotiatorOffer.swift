@@ -11,6 +11,9 @@ extension Negotiator {
         let base = stable?.slots ?? slots
         let plan = try plannedSlots(base)
         guard !plan.isEmpty else { throw .nothingToOffer }
+        // Numbers chosen here bind nobody before `setLocal`: the peer's own offer may come first and choose others.
+        let numbers = (payloadTypes, extensionIDs)
+        defer { (payloadTypes, extensionIDs) = numbers }
 
         var description = emptyDescription()
         description.allowsMixedExtensions = true
@@ -25,7 +28,8 @@ extension Negotiator {
             }
             description.media.append(section)
         }
-        created = Created(description: description, slots: plan, kind: .offer)
+        created = Created(
+            description: description, slots: plan, kind: .offer, payloadTypes: payloadTypes, extensionIDs: extensionIDs)
         return description
     }
 
@@ -95,13 +99,19 @@ extension Negotiator {
         switch slot.owner {
         case .nobody: break
         case .data:
-            section.sctpPort = 5000
-            section.maximumMessage = configuration.maximumMessage
+            describeData(&section)
         case .transceiver(let id):
             guard let transceiver = transceiver(id) else { break }
             offerMedia(transceiver, in: &section)
         }
         return section
+    }
+
+    func describeData(_ section: inout MediaSection) {
+        section.sctpPort = 5000
+        section.maximumMessage = configuration.maximumMessage
+        // In the older form (draft-ietf-mmusic-sctp-sdp-12) the format is the port.
+        if section.protocolName == "DTLS/SCTP" { section.formats = ["5000"] }
     }
 
     private mutating func offerMedia(_ transceiver: Transceiver, in section: inout MediaSection) {
@@ -147,8 +157,9 @@ extension Negotiator {
     /// `a=msid` and the sources, as Plan B survivors and old receivers still want them beside the mid extension (RFC 8829 clause 5.2.1).
     func describeSource(_ transceiver: Transceiver, in section: inout MediaSection) {
         guard section.direction?.sends == true else { return }
-        let track = transceiver.trackID.isEmpty ? "track\(transceiver.id.rawValue)" : transceiver.trackID
-        section.msids = [.init(stream: transceiver.streamID, track: track)]
+        let stream = Self.token(transceiver.streamID) ?? "-"
+        let track = Self.token(transceiver.trackID) ?? "track\(transceiver.id.rawValue)"
+        section.msids = [.init(stream: stream, track: track)]
         guard let ssrc = transceiver.ssrc else { return }
         var sources = [ssrc]
         if let rtx = transceiver.rtxSSRC, section.codecs.contains(where: { $0.repairs != nil }) {
@@ -156,9 +167,15 @@ extension Negotiator {
             section.sourceGroups = [.init(semantics: "FID", sources: sources)]
         }
         for source in sources {
-            section.sources.append(.init(source: source, name: "cname", value: configuration.cname))
-            section.sources.append(.init(source: source, name: "msid", value: "\(transceiver.streamID) \(track)"))
+            section.sources.append(.init(source: source, name: "cname", value: Self.token(configuration.cname) ?? "-"))
+            section.sources.append(.init(source: source, name: "msid", value: "\(stream) \(track)"))
         }
+    }
+
+    /// At most 64 characters of a token (RFC 8830 clause 2), so that no name breaks its line; nil when nothing is left.
+    private static func token(_ name: String) -> String? {
+        let allowed = name.utf8.filter { $0 > 32 && $0 < 127 }.prefix(64)
+        return allowed.isEmpty ? nil : String(decoding: allowed, as: UTF8.self)
     }
 }
 

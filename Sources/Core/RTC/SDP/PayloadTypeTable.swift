@@ -69,7 +69,7 @@ struct ExtensionTable: Sendable {
     mutating func learn(_ section: MediaSection) {
         for map in section.extensions {
             taken.insert(map.id)
-            if known[map.uri] == nil { known[map.uri] = map.id }
+            if known[map.uri] == nil && HeaderExtension(rawValue: map.uri) != nil { known[map.uri] = map.id }
         }
     }
 

@@ -6,7 +6,7 @@ public struct SDPError: Error, Sendable, Hashable, CustomStringConvertible {
         case tooManySections = "at most 64 media sections"
         case tooManyValues = "at most 256 values of one kind in a section"
         case lineForm = "a letter, '=' and a value (RFC 8866 clause 5)"
-        case control = "no NUL (RFC 8866 clause 9)"
+        case control = "no NUL, and CR only before LF (RFC 8866 clause 9)"
         case version = "'v=0' first (RFC 8866 clause 5.1)"
         case origin = "'o=' with six fields, the second and third numbers (RFC 8866 clause 5.2)"
         case order = "'v=', 'o=' and 's=' once, before the media sections (RFC 8866 clause 5)"
@@ -25,7 +25,7 @@ public struct SDPError: Error, Sendable, Hashable, CustomStringConvertible {
         case source = "a 32-bit source number and an attribute (RFC 5576 clause 4.1)"
         case port = "a port 0…65535 (RFC 8841 clause 5)"
         case messageSize = "a decimal number (RFC 8841 clause 6)"
-        case fragment = "a trickle fragment holds only ICE lines (RFC 8840 clause 9)"
+        case fragment = "'m=' and 'a=' only in a trickle fragment (RFC 8840 clause 9)"
     }
 
     /// 1 for the first line; 0 where the text as a whole is meant.

@@ -48,7 +48,7 @@ enum SDPLines {
 
     private static func line(_ text: SDPText, number: Int) throws(SDPError) -> SDPLine {
         guard text.count <= SDPLimit.lineBytes else { throw SDPError(line: number, field: "line", rule: .tooLong) }
-        guard !text.contains(0) else { throw SDPError(line: number, field: "line", rule: .control) }
+        guard !text.contains(0), !text.contains(13) else { throw SDPError(line: number, field: "line", rule: .control) }
         guard let letter = text.first, letter >= UInt8(ascii: "a"), letter <= UInt8(ascii: "z"), text.dropFirst().first == UInt8(ascii: "=")
         else { throw SDPError(line: number, field: "line", rule: .lineForm) }
         let value = text.dropFirst(2)

@@ -71,7 +71,10 @@ struct SDPPrinter {
             line("a=ssrc-group:\(([group.semantics] + group.sources.map { String($0.rawValue) }).joined(separator: " "))")
         }
         for source in section.sources { line("a=ssrc:\(source.source.rawValue) \(source.name)\(source.value.map { ":\($0)" } ?? "")") }
-        if let port = section.sctpPort { line("a=sctp-port:\(port)") }
+        if let port = section.sctpPort {
+            // The older form (draft-ietf-mmusic-sctp-sdp-12).
+            line(section.protocolName == "DTLS/SCTP" ? "a=sctpmap:\(port) webrtc-datachannel 1024" : "a=sctp-port:\(port)")
+        }
         if let size = section.maximumMessage { line("a=max-message-size:\(size)") }
         for attribute in section.otherAttributes { line("a=\(attribute)") }
     }

@@ -66,6 +66,16 @@ public struct SessionDescription: Sendable, Hashable {
         return own
     }
 
+    /// The section whose transport attributes hold for `section`: itself, or, where it brings none, the first of its bundle that does
+    /// (RFC 9143 clause 7.1.3).
+    public func carrier(of section: MediaSection) -> MediaSection {
+        guard transport(of: section).credentials == nil, let mid = section.mid, bundle.contains(mid) else { return section }
+        for tag in bundle {
+            if let tagged = media.first(where: { $0.mid == tag }), transport(of: tagged).credentials != nil { return tagged }
+        }
+        return section
+    }
+
     public func direction(of section: MediaSection) -> MediaDirection {
         section.direction ?? direction ?? .sendrecv
     }
