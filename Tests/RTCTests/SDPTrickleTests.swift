@@ -19,7 +19,7 @@ final class SDPTrickleTests: XCTestCase {
             a=unknown
             """
         let fragment = try TrickleFragment(parsing: text)
-        XCTAssertEqual(fragment.credentials, ICECredentials(usernameFragment: "8hhY", password: "asd88fgpdd777uzjYhagZg"))
+        XCTAssertEqual(fragment.credentials, IceCredentials(usernameFragment: "8hhY", password: "asd88fgpdd777uzjYhagZg"))
         XCTAssertEqual(fragment.options, ["trickle"])
         XCTAssertEqual(fragment.sections.map(\.mid), ["1", "2"])
         XCTAssertEqual(fragment.sections[0].candidates.count, 2)

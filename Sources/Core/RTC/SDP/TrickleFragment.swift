@@ -5,7 +5,7 @@ public struct TrickleFragment: Sendable, Hashable {
         /// What follows `m=`; nil for candidates in front of all sections, which then belong to the bundle.
         public var mLine: String?
         public var mid: String?
-        public var credentials: ICECredentials?
+        public var credentials: IceCredentials?
         /// With `candidate:` in front.
         public var candidates: [String] = []
         public var endOfCandidates = false
@@ -17,7 +17,7 @@ public struct TrickleFragment: Sendable, Hashable {
     }
 
     /// For all sections that have none of their own.
-    public var credentials: ICECredentials?
+    public var credentials: IceCredentials?
     public var options: [String] = []
     public var isICELite = false
     /// For all sections.
@@ -95,7 +95,7 @@ extension TrickleFragment: CustomStringConvertible {
         return printer.text
     }
 
-    private func transport(_ credentials: ICECredentials?, _ options: [String]) -> TransportAttributes {
+    private func transport(_ credentials: IceCredentials?, _ options: [String]) -> TransportAttributes {
         var transport = TransportAttributes()
         transport.usernameFragment = credentials?.usernameFragment
         transport.password = credentials?.password
