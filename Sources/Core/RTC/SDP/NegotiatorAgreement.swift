@@ -103,7 +103,10 @@ extension Negotiator {
         case nil: role = isOfferer ? .server : .client
         default: throw .setup(mid: remote.media[index].mid ?? "")
         }
-        let isSameAssociation = session.map { !Set($0.remoteFingerprints).isDisjoint(with: remoteTransport.fingerprints) } ?? false
+        let isSameAssociation =
+            session.map {
+                $0.transportMid == local.media[index].mid && !Set($0.remoteFingerprints).isDisjoint(with: remoteTransport.fingerprints)
+            } ?? false
         if isSameAssociation, let running = session?.dtlsRole, running != role { throw .setup(mid: remote.media[index].mid ?? "") }
         return role
     }
