@@ -275,6 +275,19 @@ final class SDPNegotiationTests: XCTestCase {
         XCTAssertEqual(client.negotiator.signalingState, .haveLocalOffer)
     }
 
+    /// As Firefox does, seen.
+    func testASecondAnswerDoesNotTurnTheRolesAround() throws {
+        var a = recordedOfferer(), b = Side("beta")
+        b.negotiator.requestDataChannels()
+        try negotiate(&b, &a)
+        XCTAssertEqual(a.session?.dtlsRole, .client)
+        var answer = try b.answer(a.offer())
+        XCTAssertEqual(answer.media.map(\.transport.setup), [.passive, .passive, .passive])
+        for index in answer.media.indices { answer.media[index].transport.setup = .active }
+        try a.negotiator.setRemote(answer, kind: .answer)
+        XCTAssertEqual(a.session?.dtlsRole, .client)
+    }
+
     func testALiteSidePrintsIt() throws {
         var server = Side("server") { $0.isICELite = true }
         var client = recordedOfferer()

@@ -107,7 +107,9 @@ extension Negotiator {
             session.map {
                 $0.transportMid == local.media[index].mid && !Set($0.remoteFingerprints).isDisjoint(with: remoteTransport.fingerprints)
             } ?? false
-        if isSameAssociation, let running = session?.dtlsRole, running != role { throw .setup(mid: remote.media[index].mid ?? "") }
+        // A running association keeps its roles (RFC 8842 clause 5.5). Firefox answers active to a second actpass whatever its role, and means
+        // nothing by it.
+        if isSameAssociation, let running = session?.dtlsRole { return running }
         return role
     }
 
