@@ -106,30 +106,65 @@ final class SDPNegotiationTests: XCTestCase {
     /// RFC 8829 clause 5.2.2.
     func testRemovedAndRecycledSections() throws {
         var a = Side("alpha"), b = Side("beta")
-        let first = a.negotiator.addTransceiver(.video, direction: .sendonly, ssrc: SSRC(1))
         a.negotiator.addTransceiver(.audio, direction: .sendonly, ssrc: SSRC(2))
+        let second = a.negotiator.addTransceiver(.video, direction: .sendonly, ssrc: SSRC(1))
         try negotiate(&a, &b)
-        try a.negotiator.stop(first)
+        try a.negotiator.stop(second)
         XCTAssertTrue(a.negotiator.needsNegotiation)
         let ended = try a.offer()
-        XCTAssertEqual(ended.media.map(\.port), [0, 9])
-        XCTAssertEqual(ended.bundle, ["1"])
+        XCTAssertEqual(ended.media.map(\.port), [9, 0])
+        XCTAssertEqual(ended.bundle, ["0"])
         try a.negotiator.setRemote(b.answer(ended), kind: .answer)
-        XCTAssertEqual(a.session?.media.map(\.mid), ["1"])
-        XCTAssertEqual(a.negotiator.transceiver(first)?.isStopped, true)
-        XCTAssertEqual(b.session?.transportMid, "1")
+        XCTAssertEqual(a.session?.media.map(\.mid), ["0"])
+        XCTAssertEqual(a.negotiator.transceiver(second)?.isStopped, true)
         XCTAssertFalse(a.negotiator.needsNegotiation || b.negotiator.needsNegotiation)
 
         b.negotiator.requestDataChannels()
         let recycled = try b.offer()
-        XCTAssertEqual(recycled.media.map(\.kind), [.application, .audio])
-        XCTAssertNotEqual(recycled.media[0].mid, "0")
+        XCTAssertEqual(recycled.media.map(\.kind), [.audio, .application])
+        XCTAssertNotEqual(recycled.media[1].mid, "1")
         try b.negotiator.setRemote(a.answer(recycled), kind: .answer)
-        XCTAssertEqual(a.session?.data?.mLineIndex, 0)
+        XCTAssertEqual(a.session?.data?.mLineIndex, 1)
 
         a.negotiator.addTransceiver(.video, direction: .sendonly, ssrc: SSRC(4))
         try negotiate(&a, &b)
-        XCTAssertEqual(b.session?.media.map(\.mLineIndex), [1, 2])
+        XCTAssertEqual(b.session?.media.map(\.mLineIndex), [0, 2])
+    }
+
+    func testTheSectionThatCarriesTheBundleIsNotRejectedWhileOthersUseIt() throws {
+        for stopperOffers in [true, false] {
+            var a = Side("alpha"), b = Side("beta")
+            let first = a.negotiator.addTransceiver(.video, direction: .sendonly, ssrc: SSRC(1))
+            let second = a.negotiator.addTransceiver(.audio, direction: .sendonly, ssrc: SSRC(2))
+            try negotiate(&a, &b)
+            try a.negotiator.stop(first)
+            XCTAssertTrue(a.negotiator.needsNegotiation)
+            if stopperOffers { try negotiate(&a, &b) } else { try negotiate(&b, &a) }
+            XCTAssertEqual(b.session?.media.map(\.receives), [false, true])
+            XCTAssertEqual(b.session?.transportMid, "0")
+            XCTAssertFalse(a.negotiator.needsNegotiation)
+            // Nobody is left to carry.
+            try a.negotiator.stop(second)
+            XCTAssertTrue(a.negotiator.needsNegotiation)
+            try negotiate(&a, &b)
+            XCTAssertEqual(b.session?.media, [])
+            XCTAssertEqual(a.negotiator.transceivers.map(\.isStopped), [true, true])
+        }
+    }
+
+    func testAPeerThatRejectsTheCarrierMovesTheTransport() throws {
+        var a = Side("alpha"), b = Side("beta")
+        a.negotiator.addTransceiver(.video, direction: .sendonly, ssrc: SSRC(1))
+        a.negotiator.requestDataChannels()
+        try negotiate(&a, &b)
+        var offer = try a.offer()
+        offer.media[0].port = 0
+        offer.groups = [.init(semantics: "BUNDLE", mids: ["1"])]
+        offer.media[1].transport.setup = .passive
+        _ = try b.answer(offer)
+        XCTAssertEqual(b.session?.transportMid, "1")
+        XCTAssertEqual(b.session?.media, [])
+        XCTAssertEqual(b.session?.dtlsRole, .client)
     }
 
     func testAnAnswererStops() throws {
@@ -240,6 +275,19 @@ final class SDPNegotiationTests: XCTestCase {
         XCTAssertEqual(client.negotiator.signalingState, .haveLocalOffer)
     }
 
+    /// As Firefox does, seen.
+    func testASecondAnswerDoesNotTurnTheRolesAround() throws {
+        var a = recordedOfferer(), b = Side("beta")
+        b.negotiator.requestDataChannels()
+        try negotiate(&b, &a)
+        XCTAssertEqual(a.session?.dtlsRole, .client)
+        var answer = try b.answer(a.offer())
+        XCTAssertEqual(answer.media.map(\.transport.setup), [.passive, .passive, .passive])
+        for index in answer.media.indices { answer.media[index].transport.setup = .active }
+        try a.negotiator.setRemote(answer, kind: .answer)
+        XCTAssertEqual(a.session?.dtlsRole, .client)
+    }
+
     func testALiteSidePrintsIt() throws {
         var server = Side("server") { $0.isICELite = true }
         var client = recordedOfferer()
@@ -289,6 +337,7 @@ final class SDPNegotiationTests: XCTestCase {
     func testEndedTransceiversAreForgotten() throws {
         var a = Side("alpha"), b = Side("beta")
         a.negotiator.requestDataChannels()
+        try negotiate(&a, &b)
         for _ in 0..<300 {
             let id = a.negotiator.addTransceiver(.audio, direction: .sendonly, ssrc: SSRC(1))
             try negotiate(&a, &b)

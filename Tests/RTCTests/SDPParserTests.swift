@@ -158,6 +158,7 @@ final class SDPParserTests: XCTestCase {
 
     func testMutationsNeverTrap() throws {
         let corpus = try SDPCorpus.all().map { (name: $0.name, bytes: Array($0.text.utf8)) }
+        let originals = try SDPCorpus.all().map { try SessionDescription(parsing: $0.text) }
         var accepted = 0, refused = 0
         for (number, file) in corpus.enumerated() {
             var random = SeededRandom(seed: UInt64(number))
@@ -171,6 +172,7 @@ final class SDPParserTests: XCTestCase {
                 // What is printed is always read again.
                 XCTAssertNoThrow(try SessionDescription(parsing: description.description), "\(file.name) seed \(number)")
                 Self.negotiate(description)
+                if number % 3 == 0 { Self.renegotiate(from: originals[number], to: description) }
             }
         }
         XCTAssertGreaterThan(accepted, 100)
@@ -206,6 +208,20 @@ final class SDPParserTests: XCTestCase {
             }
         }
         return bytes
+    }
+
+    /// A running session is offered the mutation.
+    private static func renegotiate(from first: SessionDescription, to second: SessionDescription) {
+        var server = Side("server")
+        for offer in [first, second, first] {
+            guard (try? server.negotiator.setRemote(offer, kind: .offer)) != nil else { continue }
+            guard let answer = try? server.negotiator.createAnswer(server.transport) else {
+                server.negotiator.rollback()
+                continue
+            }
+            try? server.negotiator.setLocal(answer, kind: .answer)
+        }
+        _ = try? server.negotiator.createOffer(server.transport).description
     }
 
     private static func negotiate(_ description: SessionDescription) {

@@ -95,7 +95,8 @@ public struct Negotiator: Sendable {
         }
     }
 
-    /// Ends it: the next negotiation rejects its m-line, which may then be used again.
+    /// Ends it: the next negotiation rejects its m-line, which may then be used again. While that line carries the transport of others it
+    /// becomes inactive instead.
     public mutating func stop(_ id: TransceiverID) throws(NegotiationError) {
         try change(id) { transceiver in
             if transceiver.mid == nil { transceiver.isStopped = true } else { transceiver.isStopping = true }
@@ -123,7 +124,9 @@ public struct Negotiator: Sendable {
         if wantsData && !slots.contains(where: { $0.owner == .data }) { return true }
         return transceivers.contains { transceiver in
             if transceiver.isStopped { return false }
-            if transceiver.isStopping { return transceiver.mid != nil }
+            if transceiver.isStopping {
+                return transceiver.mid != nil && !(carriesOthers(transceiver.mid) && transceiver.currentDirection == .inactive)
+            }
             guard let signalled = transceiver.signalled else { return true }
             if transceiver.direction.sends && transceiver.sourceKey != signalled.sourceKey { return true }
             if signalled.localWasOffer {

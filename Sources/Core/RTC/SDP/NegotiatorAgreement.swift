@@ -103,8 +103,13 @@ extension Negotiator {
         case nil: role = isOfferer ? .server : .client
         default: throw .setup(mid: remote.media[index].mid ?? "")
         }
-        let isSameAssociation = session.map { !Set($0.remoteFingerprints).isDisjoint(with: remoteTransport.fingerprints) } ?? false
-        if isSameAssociation, let running = session?.dtlsRole, running != role { throw .setup(mid: remote.media[index].mid ?? "") }
+        let isSameAssociation =
+            session.map {
+                $0.transportMid == local.media[index].mid && !Set($0.remoteFingerprints).isDisjoint(with: remoteTransport.fingerprints)
+            } ?? false
+        // A running association keeps its roles (RFC 8842 clause 5.5). Firefox answers active to a second actpass whatever its role, and means
+        // nothing by it.
+        if isSameAssociation, let running = session?.dtlsRole { return running }
         return role
     }
 

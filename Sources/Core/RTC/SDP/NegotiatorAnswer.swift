@@ -40,12 +40,13 @@ extension Negotiator {
         let running = session.flatMap { session in
             Set(session.remoteFingerprints).isDisjoint(with: transport.fingerprints) ? nil : session.dtlsRole
         }
+        let isSameTransport = session?.transportMid == first.mid
         switch transport.setup {
         case .active:
-            guard running != .client else { throw .setup(mid: first.mid ?? "") }
+            guard running != .client || !isSameTransport else { throw .setup(mid: first.mid ?? "") }
             return .passive
         case .passive:
-            guard running != .server else { throw .setup(mid: first.mid ?? "") }
+            guard running != .server || !isSameTransport else { throw .setup(mid: first.mid ?? "") }
             return .active
         case .holdconn: throw .setup(mid: first.mid ?? "")
         case .actpass, nil:
@@ -76,7 +77,8 @@ extension Negotiator {
             describeData(&section)
             return section
         case .transceiver(let id):
-            guard let transceiver = transceiver(id), !transceiver.isStopped, !transceiver.isStopping else { return nil }
+            guard let transceiver = transceiver(id), !transceiver.isStopped, !transceiver.isStopping || carriesOthers(slot.mid)
+            else { return nil }
             return answeredMedia(offered, offer: offer, transceiver)
         }
     }
@@ -85,7 +87,7 @@ extension Negotiator {
         let matches = CodecMatch.matches(in: offered, kinds: codecs(of: transceiver), configuration: configuration)
         guard !matches.isEmpty else { return nil }
         var section = MediaSection(kind: offered.kind, port: 9, protocolName: offered.protocolName, formats: [])
-        section.direction = offer.direction(of: offered).reversed.intersection(transceiver.direction)
+        section.direction = offer.direction(of: offered).reversed.intersection(transceiver.isStopping ? .inactive : transceiver.direction)
         section.rtcpMux = true
         section.reducedSizeRTCP = offered.reducedSizeRTCP
         section.allowsMixedExtensions = offered.allowsMixedExtensions && !offer.allowsMixedExtensions

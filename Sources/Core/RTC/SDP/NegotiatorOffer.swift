@@ -66,7 +66,7 @@ extension Negotiator {
     private func plannedSlots(_ base: [Slot]) throws(NegotiationError) -> [Slot] {
         var plan = base
         for index in plan.indices {
-            guard case .transceiver(let id) = plan[index].owner else { continue }
+            guard case .transceiver(let id) = plan[index].owner, !carriesOthers(plan[index].mid) else { continue }
             if transceiver(id).map({ $0.isStopped || $0.isStopping }) ?? true { plan[index].owner = .nobody }
         }
         let placed = Set(base.compactMap { slot -> TransceiverID? in if case .transceiver(let id) = slot.owner { id } else { nil } })
@@ -85,6 +85,20 @@ extension Negotiator {
         }
         guard plan.count <= SDPLimit.sections else { throw .tooMany }
         return plan
+    }
+
+    /// True for the section that carries the agreed transport while others use it. Chromium tears the whole bundle down when it is rejected,
+    /// so a stopped transceiver stays there as inactive.
+    func carriesOthers(_ mid: String?) -> Bool {
+        guard let mid, mid == session?.transportMid else { return false }
+        return (stable?.slots ?? slots).contains { slot in
+            guard slot.mid != mid else { return false }
+            switch slot.owner {
+            case .nobody: return false
+            case .data: return true
+            case .transceiver(let id): return transceiver(id).map { !$0.isStopped && !$0.isStopping } ?? false
+            }
+        }
     }
 
     static func freshMid(_ names: inout Set<String>) -> String {
@@ -115,7 +129,7 @@ extension Negotiator {
     }
 
     private mutating func offerMedia(_ transceiver: Transceiver, in section: inout MediaSection) {
-        section.direction = transceiver.direction
+        section.direction = transceiver.isStopping ? .inactive : transceiver.direction
         section.rtcpMux = true
         section.reducedSizeRTCP = true
         for kind in codecs(of: transceiver) {
