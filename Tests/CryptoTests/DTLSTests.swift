@@ -184,6 +184,7 @@ final class DTLSTests: XCTestCase {
             link.sides[1].endpoint.start(role: .server, peerFingerprints: alice.fingerprints, at: link.now)
             for _ in 0..<200 { link.inject(noise(), to: 1) }
             XCTAssertNil(link.sides[1].failure, "seed \(seed)")
+            link.tamper = { _, datagram in [noise(), datagram, noise()] }
             link.sides[0].endpoint.start(role: .client, peerFingerprints: bob.fingerprints, at: link.now)
             link.drain()
             link.run { self.bothConnected($0) }
