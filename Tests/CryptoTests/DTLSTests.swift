@@ -12,6 +12,12 @@ final class DTLSTests: XCTestCase {
         bob = try CryptoContext(certificate: .selfSigned(commonName: "bob", unixTime: 1_790_000_000))
     }
 
+    // XCTest keeps its test cases, and with them what they hold, to the end.
+    override func tearDown() {
+        alice = nil
+        bob = nil
+    }
+
     private func link(_ conditions: DTLSLink.Conditions = .init(), seed: UInt64 = 1) -> DTLSLink {
         DTLSLink(client: alice.makeDTLS(), server: bob.makeDTLS(), conditions, seed: seed)
     }

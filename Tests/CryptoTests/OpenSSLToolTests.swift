@@ -20,7 +20,11 @@ final class OpenSSLToolTests: XCTestCase {
         try peer.pem().write(to: folder.appendingPathComponent("peer.pem"), atomically: true, encoding: .utf8)
     }
 
-    override func tearDown() { try? FileManager.default.removeItem(at: folder) }
+    override func tearDown() {
+        try? FileManager.default.removeItem(at: folder)
+        context = nil
+        peer = nil
+    }
 
     func testServerAndClientOfOpenSSLWithBothProfiles() throws {
         guard FileManager.default.isExecutableFile(atPath: "/usr/bin/openssl") else { throw XCTSkip("no openssl command") }
