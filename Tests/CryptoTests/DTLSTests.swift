@@ -12,6 +12,12 @@ final class DTLSTests: XCTestCase {
         bob = try CryptoContext(certificate: .selfSigned(commonName: "bob", unixTime: 1_790_000_000))
     }
 
+    // XCTest keeps its test cases, and with them what they hold, to the end.
+    override func tearDown() {
+        alice = nil
+        bob = nil
+    }
+
     private func link(_ conditions: DTLSLink.Conditions = .init(), seed: UInt64 = 1) -> DTLSLink {
         DTLSLink(client: alice.makeDTLS(), server: bob.makeDTLS(), conditions, seed: seed)
     }
@@ -184,6 +190,7 @@ final class DTLSTests: XCTestCase {
             link.sides[1].endpoint.start(role: .server, peerFingerprints: alice.fingerprints, at: link.now)
             for _ in 0..<200 { link.inject(noise(), to: 1) }
             XCTAssertNil(link.sides[1].failure, "seed \(seed)")
+            link.tamper = { _, datagram in [noise(), datagram, noise()] }
             link.sides[0].endpoint.start(role: .client, peerFingerprints: bob.fingerprints, at: link.now)
             link.drain()
             link.run { self.bothConnected($0) }
@@ -214,6 +221,42 @@ final class DTLSTests: XCTestCase {
         for i in 0..<50 { link.send([UInt8(i)], from: 0) }
         link.run { _ in false }
         XCTAssertEqual(link.sides[1].data, (0..<50).map { [UInt8($0)] })
+    }
+
+    func testUnencryptedAlertsAfterTheHandshakeAreOfNobody() {
+        let link = link()
+        start(link)
+        link.run { self.bothConnected($0) }
+        for description in [0, 10, 40] as [UInt8] {
+            for sequence in 0..<20 as Range<UInt8> {
+                let alert: [UInt8] = [21, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, sequence, 0, 2, 2, description]
+                link.inject(alert, to: 0)
+                link.inject(alert, to: 1)
+            }
+        }
+        link.send([1], from: 0)
+        link.send([2], from: 1)
+        link.run { _ in false }
+        XCTAssertEqual(link.sides.map(\.data), [[[2]], [[1]]])
+        XCTAssertNil(link.sides[0].failure ?? link.sides[1].failure)
+    }
+
+    func testPeerWithNothingInCommonIsRefusedAtOnceAndToldSo() {
+        let link = link()
+        link.tamper = { from, datagram in
+            guard from == 0, datagram[0] == 22, datagram[13] == 1 else { return [datagram] }
+            // The list of cipher suites (after version, random, empty session and cookie) becomes one of unknown ones.
+            var changed = datagram
+            let suites = 25 + 2 + 32 + 1 + 1
+            let count = Int(changed[suites]) << 8 | Int(changed[suites + 1])
+            for i in 0..<count { changed[suites + 2 + i] = 0xEE }
+            return [changed]
+        }
+        start(link)
+        link.run { $0.sides[0].failure != nil && $0.sides[1].failure != nil }
+        XCTAssertEqual(link.sides[1].failure?.contains("no shared cipher"), true, link.sides[1].failure ?? "-")
+        XCTAssertNotNil(link.sides[0].failure)
+        XCTAssertLessThan(link.now, Instant(nanoseconds: 5_100_000_000))
     }
 
     func testLostLastFlightIsRepeatedWhenTheClientAsks() {

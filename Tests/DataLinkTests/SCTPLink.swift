@@ -38,12 +38,12 @@ final class SCTPLink {
     private var flying: [(at: Instant, order: Int, to: Int, bytes: [UInt8])] = []
     private var order = 0
 
-    init(_ conditions: Conditions = Conditions(), seed: UInt64 = 1, maximumPacket: Int = 1163) {
+    init(_ conditions: Conditions = Conditions(), seed: UInt64 = 1, maximumPacket: Int = 1163, maximumMessage: Int = 262_144) {
         self.conditions = conditions
         self.maximumPacket = maximumPacket
         random = SeededRandom(seed: seed)
         now = Instant(nanoseconds: 0)
-        let parameters = SCTPParameters(maximumPacket: maximumPacket)
+        let parameters = SCTPParameters(maximumPacket: maximumPacket, maximumMessage: maximumMessage)
         sides = [
             Side(association: SCTPStack.makeAssociation(parameters)), Side(association: SCTPStack.makeAssociation(parameters)),
         ]

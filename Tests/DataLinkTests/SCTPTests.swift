@@ -1,3 +1,4 @@
+import DataLink
 import RTC
 import Wire
 import XCTest
@@ -18,10 +19,11 @@ final class SCTPTests: XCTestCase {
         let link = connected()
         XCTAssertLessThanOrEqual(link.now, Instant(nanoseconds: 1_060_000_000))
         XCTAssertTrue(link.send([1], from: 0, stream: 3, protocolID: 51))
-        XCTAssertTrue(link.send([2, 3], from: 1, stream: 1023, protocolID: 53))
+        XCTAssertTrue(link.send([2, 3], from: 1, stream: 255, protocolID: 53))
         link.run { $0.sides[0].messages.count + $0.sides[1].messages.count == 2 }
+        XCTAssertFalse(link.send([1], from: 0, stream: SCTPStack.streams), "no such stream")
         XCTAssertEqual(link.sides[1].messages, [.init(stream: 3, protocolID: 51, bytes: [1])])
-        XCTAssertEqual(link.sides[0].messages, [.init(stream: 1023, protocolID: 53, bytes: [2, 3])])
+        XCTAssertEqual(link.sides[0].messages, [.init(stream: 255, protocolID: 53, bytes: [2, 3])])
     }
 
     func testConnectsThroughLossAndReordering() {
@@ -122,6 +124,18 @@ final class SCTPTests: XCTestCase {
         link.send([99], from: 0)
         link.run(limit: .milliseconds(15_000)) { !$0.sides[1].messages.isEmpty }
         XCTAssertEqual(link.sides[1].messages.map(\.bytes), [[99]])
+        link.run(limit: .milliseconds(1000)) { $0.sides[0].association.bufferedBytes == 0 }
+        XCTAssertEqual(link.sides[0].association.bufferedBytes, 0)
+    }
+
+    func testMessageLargerThanOfferedEndsTheAssociation() {
+        let link = SCTPLink(.init(delay: .milliseconds(5)), maximumMessage: 700_000)
+        link.connect()
+        XCTAssertTrue(link.send(bytes(700_000, 1), from: 0))
+        link.run { $0.sides[0].isClosed && $0.sides[1].failure != nil }
+        XCTAssertEqual(link.sides[1].failure?.contains("at most 262144"), true, link.sides[1].failure ?? "-")
+        XCTAssertTrue(link.sides[0].isClosed)
+        XCTAssertEqual(link.sides[1].messages, [])
     }
 
     func testStreamsAreResetBothWaysRFC6525() {
@@ -179,9 +193,9 @@ final class SCTPTests: XCTestCase {
 
     func testIdleAssociationsWakeRarely() {
         let link = connected()
-        link.run(limit: .milliseconds(5000))
+        link.run(limit: .milliseconds(500))
         let wakes = link.run(limit: .milliseconds(10_000))
-        XCTAssertLessThanOrEqual(wakes, 400)
+        XCTAssertLessThanOrEqual(wakes, 120)
     }
 
     func testNoiseAndDamagedPacketsAreDropped() {

@@ -31,7 +31,8 @@ public import Wire
     private var interval = OpenSSLDTLSEndpoint.firstInterval
     private var retransmitAt: Instant?
     private var giveUpAt: Instant?
-    private var restartsLeft = 16
+    /// Why the last ClientHello, or what looked like one, was not answered.
+    private var lastNoise: String?
     /// Inputs and outputs that a bound discarded.
     public private(set) var dropped = 0
 
@@ -79,7 +80,8 @@ public import Wire
         guard state == .handshaking else { return }
         if let giveUpAt, now >= giveUpAt {
             let waited = role == .client ? "for an answer to the ClientHello" : "for a ClientHello or the rest of the handshake"
-            return fail("DTLS handshake: waited \(Self.handshakeLimit.seconds) s \(waited); is UDP in both directions open?")
+            let noise = lastNoise.map { "; what came was not understood: \($0)" } ?? ""
+            return fail("DTLS handshake: waited \(Self.handshakeLimit.seconds) s \(waited); is UDP in both directions open?\(noise)")
         }
         guard let retransmitAt, now >= retransmitAt else { return }
         self.retransmitAt = nil
@@ -154,9 +156,10 @@ public import Wire
     }
 
     /// A server that has answered nothing yet cannot have been talking to its peer: what failed was noise, and the real ClientHello may still come.
+    /// Not so a ClientHello that was understood and asks for what we do not have.
     private func beginsAnew() -> Bool {
-        guard role == .server, port.timer == .stopped, mismatch == nil, restartsLeft > 0 else { return false }
-        restartsLeft -= 1
+        guard role == .server, port.timer == .stopped, mismatch == nil, !OpenSSLError.saysIncompatible else { return false }
+        lastNoise = OpenSSLError.drain()
         dropped += 1
         while port.output.popFirst() != nil {}  // the alert for the noise
         unsafe port.libraryDeadline = nil

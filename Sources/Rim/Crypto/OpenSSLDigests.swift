@@ -64,12 +64,13 @@ enum HMACContext {
         guard let mac = unsafe EVP_MAC_fetch(nil, "HMAC", nil) else { return nil }
         defer { unsafe EVP_MAC_free(mac) }  // the context keeps its own reference
         guard let context = unsafe EVP_MAC_CTX_new(mac) else { return nil }
-        var name = Array(digest.utf8CString)
-        let set = unsafe name.withUnsafeMutableBufferPointer { name in
-            let parameters = unsafe [
-                OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.baseAddress, 0), OSSL_PARAM_construct_end(),
-            ]
-            return unsafe EVP_MAC_CTX_set_params(context, parameters)
+        var value = Array(digest.utf8CString)
+        // The parameter keeps both addresses: they have to live until it is used.
+        let set = unsafe value.withUnsafeMutableBufferPointer { value in
+            unsafe OSSL_MAC_PARAM_DIGEST.withCString { key in
+                let parameters = unsafe [OSSL_PARAM_construct_utf8_string(key, value.baseAddress, 0), OSSL_PARAM_construct_end()]
+                return unsafe EVP_MAC_CTX_set_params(context, parameters)
+            }
         }
         guard set == 1 else {
             unsafe EVP_MAC_CTX_free(context)

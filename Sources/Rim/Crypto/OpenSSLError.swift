@@ -11,6 +11,15 @@ public struct CryptoError: Error, Sendable, Hashable, CustomStringConvertible {
 }
 
 enum OpenSSLError {
+    /// Whether the first error in the queue is that the two sides have no version, cipher suite, curve or signature in common.
+    static var saysIncompatible: Bool {
+        let reason = Int32(truncatingIfNeeded: ERR_peek_error() & 0x7F_FFFF)
+        return [
+            SSL_R_NO_SHARED_CIPHER, SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_VERSION_TOO_LOW, SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS,
+            SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, SSL_R_NO_SHARED_GROUPS,
+        ].contains(reason)
+    }
+
     /// Empties this thread's error queue; the first (deepest) error as text, nil when there was none.
     static func drain() -> String? {
         let code = ERR_get_error()

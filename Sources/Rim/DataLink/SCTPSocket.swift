@@ -10,9 +10,6 @@ struct SocketFailure: Error {
 
 /// The calls to usrsctp that concern one socket.
 enum SCTPSocket {
-    /// Streams each way that are asked for: as many data channels can be open at once.
-    static let streams: UInt16 = 1024
-
     /// Makes the socket and sends INIT. Both ends do: RFC 9260 clause 5.2.1 makes one association of two.
     static func open(id: UInt, _ parameters: SCTPParameters) throws(SocketFailure) -> OpaquePointer {
         guard
@@ -46,7 +43,9 @@ enum SCTPSocket {
         try unsafe set(socket, Int32(IPPROTO_SCTP), SCTP_NODELAY, Int32(1), "NODELAY")
         try unsafe set(
             socket, Int32(IPPROTO_SCTP), SCTP_INITMSG,
-            sctp_initmsg(sinit_num_ostreams: streams, sinit_max_instreams: streams, sinit_max_attempts: 0, sinit_max_init_timeo: 0),
+            sctp_initmsg(
+                sinit_num_ostreams: SCTPStack.streams, sinit_max_instreams: SCTPStack.streams, sinit_max_attempts: 0,
+                sinit_max_init_timeo: 0),
             "the number of streams")
         try unsafe set(
             socket, Int32(IPPROTO_SCTP), SCTP_ENABLE_STREAM_RESET,

@@ -7,8 +7,11 @@ import Wire
 @safe final class UsrsctpAssociation: SCTPAssociation {
     /// Send and receive buffer, in bytes.
     static let bufferSize = 1 << 20
-    /// While anything happened within this time, timers run at `SCTPStack.tick`; else at `idleTick`.
-    private static let activeTime = Duration.milliseconds(2000)
+    /// After a packet or a message timers run at `SCTPStack.tick` for this long, for the delayed acknowledgement (20 ms); while bytes wait for
+    /// theirs, as long as that takes; else at `idleTick`, which is for heartbeats.
+    private static let activeTime = Duration.milliseconds(100)
+    /// A stream reset is repeated until it is answered.
+    private static let resetTime = Duration.milliseconds(2000)
     private static let idleTick = Duration.milliseconds(200)
 
     private let stack: SCTPStack
@@ -60,6 +63,7 @@ import Wire
     func reset(_ streams: [StreamID], at now: Instant) {
         guard let socket = unsafe socket, mailbox.isConnected, !streams.isEmpty else { return }
         enter(at: now)
+        activeUntil = max(activeUntil, now + Self.resetTime)
         unsafe SCTPSocket.reset(streams, on: socket)
         leave()
     }
@@ -89,7 +93,7 @@ import Wire
 
     private func enter(at now: Instant) {
         stack.advance(to: now)
-        activeUntil = now + Self.activeTime
+        activeUntil = max(activeUntil, now + Self.activeTime)
     }
 
     /// A socket must not be closed from within its own callback.
@@ -99,6 +103,7 @@ import Wire
 
     /// Aborts what is left of the association.
     private func release() {
+        stack.assertOwner()
         if let socket = unsafe socket {
             unsafe self.socket = nil
             unsafe SCTPSocket.abort(socket)
