@@ -22,7 +22,9 @@ public struct VideoEncoderSettings: Sendable, Hashable {
             throw .settings("size: expected even numbers from 16 to 4096, got \(width)x\(height)")
         }
         guard (1...120).contains(rate) else { throw .settings("rate: expected 1 to 120 frames a second, got \(rate)") }
-        guard (30_000...100_000_000).contains(bitrate) else { throw .settings("bitrate: expected 30 to 100000 kbit/s, got \(bitrate / 1000)") }
+        guard (30_000...100_000_000).contains(bitrate) else {
+            throw .settings("bitrate: expected 30 to 100000 kbit/s, got \(bitrate / 1000)")
+        }
     }
 }
 

@@ -19,7 +19,9 @@ public func hostAddresses() -> [IPAddress] {
         unsafe withUnsafeMutableBytes(of: &storage) {
             unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: length))
         }
-        guard let ip = SocketAddress(&storage)?.ip, !ip.isUnspecified, !ip.isMulticast, !(ip.family == .v6 && ip.isLinkLocal) else { continue }
+        guard let ip = SocketAddress(&storage)?.ip, !ip.isUnspecified, !ip.isMulticast, !(ip.family == .v6 && ip.isLinkLocal) else {
+            continue
+        }
         if !found.contains(ip) { found.append(ip) }
     }
     return found.filter { !$0.isLoopback } + found.filter(\.isLoopback)

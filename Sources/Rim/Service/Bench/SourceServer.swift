@@ -25,7 +25,7 @@ public actor SourceServer {
     }
 
     private nonisolated let reactor: Reactor
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
     private let options: Options
     private var host: PeerHost?
     private var fanOut: FanOut?
@@ -130,12 +130,12 @@ public actor SourceServer {
         let wantsVideo = offer.media.contains { $0.kind == .video && !$0.isRejected }
         var transceiver: TransceiverID?
         if wantsVideo {
-            transceiver = session.with { peer, _ in peer.addTransceiver(.video, direction: .sendonly, streamID: "source", trackID: "video") }
+            transceiver = session.with { peer, _ in peer.addTransceiver(.video, direction: .sendonly, streamID: "source", trackID: "video")
+            }
         }
         viewers[session.id] = Viewer(session: session, transceiver: transceiver)
-        session.onEvent = { [unowned self, unowned session] event in
-            assumeIsolated { $0.handle(event, of: session) }
-        }
+        let id = session.id
+        session.onEvent = { [unowned self] event in assumeIsolated { $0.handle(event, of: id) } }
         let answer = try session.answer(offer)
         return answer.description
     }
@@ -164,8 +164,9 @@ public actor SourceServer {
 
     // MARK: Peers
 
-    private func handle(_ event: PeerEvent, of session: PeerSession) {
-        guard let viewer = viewers[session.id] else { return }
+    private func handle(_ event: PeerEvent, of id: Int) {
+        guard let viewer = viewers[id] else { return }
+        let session = viewer.session
         switch event {
         case .stateChanged(.connected, _):
             if let transceiver = viewer.transceiver { fanOut?.add(session, transceiver) }
@@ -193,8 +194,8 @@ public actor SourceServer {
 
     private var metrics: String {
         let all = viewers.values.map(\.session.statistics)
-        let socket = host?.socketStatistics ?? (0, 0, "none")
-        let encoded = encoder?.statistics ?? (0, 0)
+        let socket = host?.socketStatistics ?? (calls: 0, dropped: 0, offload: "none")
+        let encoded = encoder?.statistics ?? (frames: 0, seconds: 0)
         var text = MetricsText()
         text.counter("waldo_rtp_packets_sent_total", "RTP packets sent to all peers", pastPackets + all.map(\.rtpPacketsSent).reduce(0, +))
         text.counter("waldo_media_bytes_sent_total", "SRTP and SRTCP bytes sent", pastBytes + all.map(\.mediaBytesSent).reduce(0, +))
@@ -204,7 +205,9 @@ public actor SourceServer {
         text.counter("waldo_frames_encoded_total", "Pictures encoded", encoded.frames)
         text.counter("waldo_encode_seconds_total", "Time spent encoding", encoded.seconds)
         text.counter("waldo_key_frames_total", "Key frames sent out", fanOut?.keyFrames ?? 0)
-        text.counter("waldo_frames_dropped_total", "Frames that slow peers were spared", all.flatMap(\.outboundVideo).map(\.framesDropped).reduce(0, +))
+        text.counter(
+            "waldo_frames_dropped_total", "Frames that slow peers were spared",
+            all.flatMap(\.outboundVideo).map(\.framesDropped).reduce(0, +))
         text.counter(
             "waldo_retransmitted_packets_total", "RTP packets sent again",
             all.flatMap(\.outboundVideo).map(\.retransmittedPacketsSent).reduce(0, +))

@@ -59,7 +59,8 @@ public final class EncoderThread: Sendable {
             try loop()
         } catch {
             // The settings were accepted a moment ago: what fails here is the machine.
-            fputs("waldo: the encoder stopped: \(error). Restart; if it stays, check memory and the codec library.\n", unsafe stderr)
+            let text = "waldo: the encoder stopped: \(error). Restart; if it stays, check memory and the codec library.\n"
+            _ = unsafe write(2, text, text.utf8.count)
         }
     }
 

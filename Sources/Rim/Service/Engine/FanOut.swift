@@ -1,3 +1,4 @@
+import Media
 import RTC
 import Reactor
 import Wire
