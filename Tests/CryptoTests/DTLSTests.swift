@@ -259,6 +259,22 @@ final class DTLSTests: XCTestCase {
         XCTAssertLessThan(link.now, Instant(nanoseconds: 5_100_000_000))
     }
 
+    func testDamageInTheMiddleOfTheHandshakeFailsWithAReason() {
+        let link = link()
+        link.tamper = { from, datagram in
+            // The client's second flight begins with its Certificate (handshake type 11): one byte of the key becomes another.
+            guard from == 0, datagram[0] == 22, datagram[13] == 11 else { return [datagram] }
+            var changed = datagram
+            changed[60] ^= 1
+            return [changed]
+        }
+        start(link)
+        link.run { $0.sides[1].failure != nil }
+        XCTAssertNotNil(link.sides[1].failure)
+        XCTAssertFalse(link.sides[1].isConnected)
+        XCTAssertLessThan(link.now, Instant(nanoseconds: 5_100_000_000))
+    }
+
     func testLostLastFlightIsRepeatedWhenTheClientAsks() {
         let link = link()
         var lost = 0
