@@ -1,3 +1,4 @@
+import CVirtualTime
 import Crypto
 import RTC
 import Wire
@@ -98,6 +99,31 @@ final class DTLSTests: XCTestCase {
         XCTAssertEqual(times.prefix(6), [150, 450, 1050, 2250, 4650, 8650])
         XCTAssertEqual((link.now - begin).wholeMilliseconds, 30_000)
         XCTAssertNotNil(link.sides[0].failure)
+    }
+
+    func testAWallClockThatIsSetDoesNotTouchTheHandshake() {
+        let hour: Int64 = 3_600_000_000
+        for steps in [[0], [-hour], [hour], [hour, -2 * hour]] {
+            var wall: Int64 = 1_790_000_000_000_000
+            virtual_time_set(wall)
+            let link = link()
+            let begin = link.now
+            var sent = 0
+            link.tamper = { from, datagram in
+                if from == 0 { sent += 1 }
+                // The first three flights of the client are lost, and the clock is set meanwhile.
+                if sent <= steps.count {
+                    wall += steps[sent - 1]
+                    virtual_time_set(wall)
+                }
+                return from == 0 && sent <= 3 ? [] : [datagram]
+            }
+            start(link)
+            link.run { self.bothConnected($0) }
+            virtual_time_off()
+            XCTAssertTrue(bothConnected(link), "\(steps): \(link.sides[0].failure ?? "-")")
+            XCTAssertEqual((link.now - begin).wholeMilliseconds, 1050 + 40, "\(steps)")
+        }
     }
 
     func testServerThatHearsNothingFailsAfter30Seconds() {
