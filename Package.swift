@@ -45,7 +45,7 @@ let package = Package(
 
         // App: composition roots.
         .executableTarget(
-            name: "waldo", dependencies: ["Wire", "Service"], path: "Sources/App/waldo",
+            name: "waldo", dependencies: ["Wire", "RTC", "Service"], path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
         // C: module maps and shims, one folder a library.
