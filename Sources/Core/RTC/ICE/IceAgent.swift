@@ -63,6 +63,8 @@ public struct IceAgent {
     }
 
     public var localCredentials: IceCredentials { current.local }
+    /// Pairs on the check list, at most `IceLimits.pairs`.
+    public var pairCount: Int { pairs.count }
     /// Whether this side is to be signalled as `a=ice-lite`.
     public var isLite: Bool { configuration.mode == .lite }
     public var remoteCredentials: IceCredentials? { current.remote }
