@@ -87,9 +87,12 @@ final class ICEHostileTests: XCTestCase {
     func testCandidateFloodsAreBounded() {
         let network = SimulatedNetwork(seed: 3)
         network.addAddress(IPAddress("10.0.0.1")!)
-        let a = IceHost("a", network, at: [address("10.0.0.1", 5000), address("10.0.0.1", 5001), address("10.0.0.1", 5002)], seed: 1, isControlling: true)
+        let a = IceHost(
+            "a", network, at: [address("10.0.0.1", 5000), address("10.0.0.1", 5001), address("10.0.0.1", 5002)], seed: 1,
+            isControlling: true)
         a.begin()
-        a.agent.setRemote(credentials: IceCredentials(usernameFragment: "abcd", password: "0123456789012345678901"), isLite: false, at: network.now)
+        a.agent.setRemote(
+            credentials: IceCredentials(usernameFragment: "abcd", password: "0123456789012345678901"), isLite: false, at: network.now)
         for i in 0..<1000 {
             a.agent.addRemoteCandidate(
                 IceCandidate(foundation: "1", priority: UInt32(i), host: .ip(IPAddress(v4: 0x0A00_0100 + UInt32(i))), port: 9, kind: .host),
@@ -109,7 +112,9 @@ final class ICEHostileTests: XCTestCase {
         let good = check(to: b)
         for _ in 0..<20_000 {
             var bytes = good
-            for _ in 0..<(1 + random.next() % 4) { bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next()) }
+            for _ in 0..<(1 + random.next() % 4) {
+                bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+            }
             _ = b.agent.receive(bytes.span, on: NetworkPath(TransportID(1), address("10.0.0.1", 5000)), at: network.now)
             while b.agent.nextOutput() != nil {}
         }

@@ -10,7 +10,10 @@ final class ICECandidateTests: XCTestCase {
                 "candidate:842163049 1 udp 1677729535 203.0.113.7 46154 typ srflx raddr 10.0.0.1 rport 46154 ufrag EEtu"
             ),
             ("a=candidate:0 1 UDP 2122252543 192.168.1.5 50000 typ host\r\n", "candidate:0 1 udp 2122252543 192.168.1.5 50000 typ host"),
-            ("1 1 TCP 2105524479 2001:db8::1 9 typ host tcptype active", "candidate:1 1 tcp 2105524479 2001:db8::1 9 typ host tcptype active"),
+            (
+                "1 1 TCP 2105524479 2001:db8::1 9 typ host tcptype active",
+                "candidate:1 1 tcp 2105524479 2001:db8::1 9 typ host tcptype active"
+            ),
             (
                 "candidate:1 1 udp 2113937151 8E44BC1C-3b34.local 51234 typ host",
                 "candidate:1 1 udp 2113937151 8e44bc1c-3b34.local 51234 typ host"
@@ -72,7 +75,9 @@ final class ICECandidateTests: XCTestCase {
             XCTAssertEqual(server.port, port)
             XCTAssertEqual(server.transport, transport)
         }
-        for url in ["", "http://x", "stun:", "stun:h:0", "stun:h:99999", "turn:h?transport=sctp", "stun:[::1", "stun:a b", "turns:h?transport=udp"] {
+        for url in [
+            "", "http://x", "stun:", "stun:h:0", "stun:h:99999", "turn:h?transport=sctp", "stun:[::1", "stun:a b", "turns:h?transport=udp",
+        ] {
             XCTAssertThrowsError(try IceServer(url: url, username: "u", credential: "p"), url)
         }
         XCTAssertThrowsError(try IceServer(url: "turn:h")) { XCTAssertEqual($0 as? IceServerError, .missingCredentials) }

@@ -147,7 +147,9 @@ final class STUNMessageTests: XCTestCase {
         for seed in UInt64(1)...5000 {
             var random = SeededRandom(seed: seed)
             var bytes = good
-            for _ in 0..<(1 + random.next() % 6) { bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next()) }
+            for _ in 0..<(1 + random.next() % 6) {
+                bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+            }
             if random.next() % 3 == 0 { bytes = Array(bytes.prefix(Int(random.next() % UInt64(bytes.count)))) }
             _ = STUNMessage.localUsernameFragment(of: bytes.span)
             guard let message = try? STUNMessage(parsing: bytes.span) else { continue }
