@@ -40,7 +40,7 @@ let package = Package(
         module("Rim/Reactor", ["Wire", "CLinux"]),
         module("Rim/Crypto", ["Wire", "RTC", "COpenSSL"]),
         module("Rim/DataLink", ["Wire", "RTC", "CUsrsctp"]),
-        module("Rim/Media", ["Wire", "COpenH264", "CVPX"]),
+        module("Rim/Media", ["Wire", "RTC", "COpenH264", "CVPX"]),
         module("Rim/Service", ["Wire", "RTC", "Reactor", "Crypto", "DataLink", "Media"]),
 
         // App: composition roots.
@@ -49,15 +49,18 @@ let package = Package(
             exclude: ["README.md"], swiftSettings: house),
 
         // C: module maps and shims, one folder a library.
-        library("COpenSSL"), library("CUsrsctp"), library("CLinux"), library("COpenH264"), library("CVPX"),
+        .target(name: "CLinux", path: "Sources/C/CLinux"),
+        library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("CSRTP"),
+        .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
         tests("WireTests", ["Wire"]),
-        tests("RTCTests", ["Wire", "RTC"]),
+        tests("RTCTests", ["Wire", "RTC"], resources: [.copy("Resources")]),
         tests("NetSimTests", ["Wire", "RTC", "NetSim"]),
-        tests("CryptoTests", ["Wire", "RTC", "Crypto"]),
-        tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink"]),
+        tests("CryptoTests", ["Wire", "RTC", "Crypto", "CSRTP", "CVirtualTime"]),
+        tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime"]),
+        tests("EngineTests", ["Wire", "RTC", "Service"]),
         tests("ReactorTests", ["Wire", "Reactor"]),
-        tests("MediaTests", ["Wire", "Media"]),
+        tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],
     swiftLanguageModes: [.v6]
 )

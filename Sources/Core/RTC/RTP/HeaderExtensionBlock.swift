@@ -98,7 +98,9 @@ public struct RTPHeader: Sendable {
         self.ssrc = ssrc
     }
 
-    public func write(to out: inout [UInt8], extensions: HeaderExtensionBlock = HeaderExtensionBlock(), ids: HeaderExtensionMap = HeaderExtensionMap()) {
+    public func write(
+        to out: inout [UInt8], extensions: HeaderExtensionBlock = HeaderExtensionBlock(), ids: HeaderExtensionMap = HeaderExtensionMap()
+    ) {
         let start = out.count
         out.append(0x80)
         out.append((marker ? 0x80 : 0) | payloadType.rawValue)

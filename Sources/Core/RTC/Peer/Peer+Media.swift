@@ -1,0 +1,257 @@
+import Wire
+
+/// RTP and RTCP: from frames to datagrams and back.
+extension Peer {
+    // MARK: Sending
+
+    /// Sends one frame of the transceiver's source. Frames come in order; nothing happens before the connection is there.
+    public mutating func send(_ frame: PacketisedFrame, on transceiver: TransceiverID, at now: Instant) {
+        guard media != nil, let index = videoSenders.firstIndex(where: { $0.id == transceiver }) else { return }
+        let share = videoShare
+        let neededKey = videoSenders[index].sender.needsKeyFrame
+        videoSenders[index].sender.enqueue(frame, targetBitrate: share, at: now)
+        if videoSenders[index].sender.needsKeyFrame, !neededKey { emit(.event(.keyFrameNeeded(transceiver))) }
+        videoSenders[index].sender.advance(to: now, through: &media!)
+        media!.flush()
+    }
+
+    public mutating func send(_ audio: EncodedAudio, on transceiver: TransceiverID, at now: Instant) {
+        guard media != nil, let index = audioSenders.firstIndex(where: { $0.id == transceiver }) else { return }
+        audioSenders[index].sender.send(audio, hasVideo: !videoSenders.isEmpty, through: &media!, at: now)
+        media!.flush()
+    }
+
+    /// The codec agreed for what this transceiver sends; nil: nothing is sent.
+    public func sendingCodec(of transceiver: TransceiverID) -> CodecKind? {
+        if let video = videoSenders.first(where: { $0.id == transceiver }) { return video.sender.parameters.codec }
+        return audioSenders.contains { $0.id == transceiver } ? .opus : nil
+    }
+
+    /// The RTP timestamp under which this peer sees a frame.
+    public func timestamp(of frame: PacketisedFrame, on transceiver: TransceiverID) -> UInt32? {
+        videoSenders.first { $0.id == transceiver }?.sender.timestamp(of: frame)
+    }
+
+    /// What the media of this peer may cost together, bit/s.
+    public var targetBitrate: Int { media?.congestion.targetBitrate ?? configuration.bitrate.start }
+
+    /// Tells congestion control how much the sources would send at most, bit/s.
+    public mutating func setDemand(_ bitrate: Int, at now: Instant) { media?.congestion.setDemand(bitrate, at: now) }
+
+    /// Asks the peer for a key frame of what it sends.
+    public mutating func requestKeyFrame(of transceiver: TransceiverID) {
+        for index in videoReceivers.indices where videoReceivers[index].id == transceiver {
+            videoReceivers[index].receiver.requestKeyFrame()
+        }
+    }
+
+    private var videoShare: Int {
+        let audio = audioSenders.contains { !$0.sender.isCut } ? 40_000 : 0
+        return max(targetBitrate - audio, 50_000) / max(videoSenders.count, 1)
+    }
+
+    mutating func nextMediaBatch() -> PeerOutput? {
+        guard let batch = media?.nextBatch() else { return nil }
+        switch ice.route {
+        case .direct(let path): return .transmit(Datagrams(path: path, bytes: batch.bytes, segmentSize: batch.segmentSize))
+        case .relayed:
+            // Each datagram is wrapped by itself for the relay.
+            var start = 0
+            while start < batch.bytes.count {
+                let end = min(start + batch.segmentSize, batch.bytes.count)
+                transmit(Array(batch.bytes[start..<end]))
+                start = end
+            }
+            return outputs.popFirst()
+        case nil: return nil
+        }
+    }
+
+    // MARK: Applying what was agreed
+
+    mutating func applyMedia(_ session: NegotiatedSession, at now: Instant) {
+        guard media != nil else { return }
+        let sending = Set(session.media.filter(\.sends).map(\.transceiver))
+        videoSenders.removeAll { !sending.contains($0.id) }
+        audioSenders.removeAll { !sending.contains($0.id) }
+        let receiving = Set(session.media.filter(\.receives).map(\.transceiver))
+        videoReceivers.removeAll { !receiving.contains($0.id) }
+        audioReceivers.removeAll { !receiving.contains($0.id) }
+        for section in session.media where section.sends { applySender(section) }
+        reports.begin(at: now)
+    }
+
+    private mutating func applySender(_ section: NegotiatedMedia) {
+        guard let codec = section.codecs.first(where: \.isSendable), let ssrc = section.localSSRC else { return }
+        let extensions = HeaderExtensionMap(section.extensions)
+        switch section.kind {
+        case .video:
+            let parameters = VideoSenderParameters(
+                mid: section.mid, codec: codec.kind, payloadType: codec.payloadType, rtxPayloadType: codec.rtxPayloadType, ssrc: ssrc,
+                rtxSSRC: section.localRTXSSRC, extensions: extensions)
+            if let index = videoSenders.firstIndex(where: { $0.id == section.transceiver }) {
+                videoSenders[index].sender.update(parameters)
+            } else {
+                videoSenders.append((section.transceiver, VideoSender(parameters: parameters, random: environment.random())))
+                emit(.event(.keyFrameNeeded(section.transceiver)))
+            }
+        case .audio:
+            let parameters = AudioSenderParameters(
+                mid: section.mid, payloadType: codec.payloadType, ssrc: ssrc, extensions: extensions)
+            if let index = audioSenders.firstIndex(where: { $0.id == section.transceiver }) {
+                audioSenders[index].sender.update(parameters)
+            } else {
+                audioSenders.append((section.transceiver, AudioSender(parameters: parameters, random: environment.random())))
+            }
+        }
+    }
+
+    // MARK: Receiving RTP
+
+    mutating func receiveRTP(_ bytes: Span<UInt8>, at now: Instant) -> PeerRefusal? {
+        guard media != nil, let session = negotiator.session else { return refuse(.noKeys) }
+        // Taken out for the while: a span into it must not hold on to the whole peer.
+        var plain: [UInt8] = []
+        swap(&plain, &self.plain)
+        defer { swap(&plain, &self.plain) }
+        plain.removeAll(keepingCapacity: true)
+        do throws(SRTPError) { try media!.srtp.unprotectRTP(bytes, into: &plain) } catch { return refuse(.srtp(error)) }
+        return receivePlainRTP(plain.span, session, at: now)
+    }
+
+    private mutating func receivePlainRTP(_ plain: Span<UInt8>, _ session: NegotiatedSession, at now: Instant) -> PeerRefusal? {
+        let packet: RTPPacket
+        do throws(RTPError) { packet = try RTPPacket(plain) } catch { return refuse(.rtp(error)) }
+        guard let section = section(of: packet, plain, in: session) else { return refuse(.unknownStream(packet.ssrc)) }
+        if let id = section.extensions[.transportSequence], let range = packet.element(id, in: plain), range.count == 2 {
+            if feedback.received(plain.u16(at: range.lowerBound), at: now) { sendTransportFeedback(media: packet.ssrc) }
+        }
+        switch section.kind {
+        case .audio: receiveAudio(packet, plain, section, at: now)
+        case .video: return receiveVideo(packet, plain, section, at: now)
+        }
+        return nil
+    }
+
+    /// RFC 9143 clause 9.2: by SSRC, by the MID extension, by a payload type that only one section uses.
+    private func section(of packet: RTPPacket, _ plain: Span<UInt8>, in session: NegotiatedSession) -> NegotiatedMedia? {
+        if let section = session.media.first(where: {
+            $0.receives && ($0.remoteSSRCs.contains(packet.ssrc) || $0.remoteRTXSSRCs.values.contains(packet.ssrc))
+        }) {
+            return section
+        }
+        for section in session.media where section.receives {
+            if let id = section.extensions[.mid], let range = packet.element(id, in: plain),
+                plain.extracting(range).elementsEqual(Array(section.mid.utf8).span)
+            {
+                return section
+            }
+        }
+        let candidates = session.media.filter { section in
+            section.receives
+                && section.codecs.contains {
+                    $0.receivePayloadType == packet.payloadType || $0.receiveRTXPayloadType == packet.payloadType
+                }
+        }
+        return candidates.count == 1 ? candidates[0] : nil
+    }
+
+    private static var maximumReceivers: Int { 16 }
+
+    private mutating func receiveAudio(_ packet: RTPPacket, _ plain: Span<UInt8>, _ section: NegotiatedMedia, at now: Instant) {
+        guard section.codecs.contains(where: { $0.receivePayloadType == packet.payloadType }) else { return }
+        var index = audioReceivers.firstIndex { $0.receiver.ssrc == packet.ssrc }
+        if index == nil, audioReceivers.count < Self.maximumReceivers {
+            audioReceivers.append((section.transceiver, AudioReceiver(ssrc: packet.ssrc)))
+            index = audioReceivers.count - 1
+        }
+        guard let index else { return }
+        audioReceivers[index].receiver.receive(packet, payload: plain.extracting(packet.payload), at: now)
+        drainAudio(index)
+    }
+
+    mutating func drainAudio(_ index: Int) {
+        while let audio = audioReceivers[index].receiver.nextAudio() { emit(.event(.audio(audioReceivers[index].id, audio))) }
+    }
+
+    private mutating func receiveVideo(
+        _ packet: RTPPacket, _ plain: Span<UInt8>, _ section: NegotiatedMedia, at now: Instant
+    ) -> PeerRefusal? {
+        var packet = packet
+        let codec: NegotiatedCodec
+        let isRetransmission: Bool
+        if let direct = section.codecs.first(where: { $0.receivePayloadType == packet.payloadType }) {
+            (codec, isRetransmission) = (direct, false)
+        } else if let repaired = section.codecs.first(where: { $0.receiveRTXPayloadType == packet.payloadType }) {
+            // RFC 4588 clause 4: the original sequence number precedes the original payload. Padding alone is a probe.
+            guard packet.payload.count > 2 else { return nil }
+            packet.sequenceNumber = plain.u16(at: packet.payload.lowerBound)
+            packet.payload = (packet.payload.lowerBound + 2)..<packet.payload.upperBound
+            guard let primary = primarySource(of: packet.ssrc, in: section) else { return refuse(.unknownStream(packet.ssrc)) }
+            packet.ssrc = primary
+            (codec, isRetransmission) = (repaired, true)
+        } else {
+            return refuse(.unknownStream(packet.ssrc))
+        }
+        guard let index = videoReceiver(for: packet.ssrc, section, usesNack: codec.feedback.contains(.nack)) else {
+            return refuse(.unknownStream(packet.ssrc))
+        }
+        videoReceivers[index].receiver.receive(
+            packet, payload: plain.extracting(packet.payload), codec: codec.kind, isRetransmission: isRetransmission, at: now)
+        while let frame = videoReceivers[index].receiver.nextFrame() { emit(.event(.videoFrame(videoReceivers[index].id, frame))) }
+        if let due = videoReceivers[index].receiver.deadline, due <= now { sendVideoFeedback(index, at: now) }
+        return nil
+    }
+
+    private func primarySource(of rtx: SSRC, in section: NegotiatedMedia) -> SSRC? {
+        if let known = section.remoteRTXSSRCs.first(where: { $0.value == rtx })?.key { return known }
+        return videoReceivers.first { $0.id == section.transceiver }?.receiver.ssrc
+    }
+
+    private mutating func videoReceiver(for ssrc: SSRC, _ section: NegotiatedMedia, usesNack: Bool) -> Int? {
+        if let index = videoReceivers.firstIndex(where: { $0.receiver.ssrc == ssrc }) { return index }
+        guard videoReceivers.count < Self.maximumReceivers else { return nil }
+        videoReceivers.append((section.transceiver, VideoReceiver(ssrc: ssrc, usesNack: usesNack)))
+        return videoReceivers.count - 1
+    }
+
+    // MARK: Time
+
+    mutating func advanceMedia(to now: Instant) {
+        guard media != nil else { return }
+        media!.congestion.advance(to: now)
+        for index in videoSenders.indices {
+            if let due = videoSenders[index].sender.deadline, due <= now {
+                videoSenders[index].sender.advance(to: now, through: &media!)
+            }
+        }
+        sendProbes(at: now)
+        media!.flush()
+        for index in videoReceivers.indices {
+            if let due = videoReceivers[index].receiver.deadline, due <= now { sendVideoFeedback(index, at: now) }
+        }
+        for index in audioReceivers.indices {
+            audioReceivers[index].receiver.advance(to: now)
+            drainAudio(index)
+        }
+        if let due = feedback.deadline, due <= now {
+            sendTransportFeedback(media: videoReceivers.first?.receiver.ssrc ?? audioReceivers.first?.receiver.ssrc ?? SSRC(0))
+        }
+        if let due = reports.deadline, due <= now { sendReports(at: now) }
+        announceTarget()
+    }
+
+    private mutating func sendProbes(at now: Instant) {
+        let bytes = media!.congestion.probeBytes(at: now)
+        guard bytes > 0, !videoSenders.isEmpty else { return }
+        _ = videoSenders[0].sender.probe(bytes, through: &media!, at: now)
+    }
+
+    /// Says how much may be sent when it changed by 2 % or more.
+    mutating func announceTarget() {
+        let target = targetBitrate
+        guard abs(target - announcedTarget) * 50 >= announcedTarget else { return }
+        announcedTarget = target
+        emit(.event(.targetBitrate(target)))
+    }
+}

@@ -1,0 +1,140 @@
+internal import CLinux
+import Glibc
+import Synchronization
+import Wire
+
+/// One thread, one epoll, one serial executor: the actors that live here call each other without a thread hop,
+/// and everything that a file descriptor or a timer brings is handled on this thread.
+public final class Reactor: SerialExecutor, @unchecked Sendable {
+    /// Work handed in from other threads.
+    private let incoming = Mutex<[UnownedJob]>([])
+    private let wakeDescriptor: Int32
+    private let epoll: Int32
+    private let timers = TimerHeap()
+    private var handlers: [Int32: (_ readable: Bool, _ writable: Bool) -> Void] = [:]
+    private var thread: pthread_t?
+    private var isStopping = false
+
+    /// The epoll thread begins at once.
+    public init(name: String) throws(SystemError) {
+        self.name = name
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epoll >= 0 else { throw SystemError("epoll_create1") }
+        wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
+        guard wakeDescriptor >= 0 else { throw SystemError("eventfd") }
+        try watch(wakeDescriptor) { [wakeDescriptor] _, _ in
+            var count: UInt64 = 0
+            _ = unsafe read(wakeDescriptor, &count, 8)
+        }
+        try start()
+    }
+
+    private let name: String
+
+    private func start() throws(SystemError) {
+        var created = pthread_t()
+        let context = unsafe Unmanaged.passRetained(self).toOpaque()
+        let code = unsafe pthread_create(
+            &created, nil,
+            { context in
+                unsafe Unmanaged<Reactor>.fromOpaque(context!).takeRetainedValue().run()
+                return nil
+            }, context)
+        guard code == 0 else { throw SystemError("pthread_create", name, code: code) }
+    }
+
+    // MARK: Executor
+
+    public func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let wasEmpty = incoming.withLock { jobs in
+            jobs.append(job)
+            return jobs.count == 1
+        }
+        if wasEmpty, !isOnThread { wake() }
+    }
+
+    public func asUnownedSerialExecutor() -> UnownedSerialExecutor { unsafe UnownedSerialExecutor(ordinary: self) }
+
+    /// Lets `assumeIsolated` hold in handlers and timers, which run here but outside any job (SE-0424).
+    public func checkIsolated() {
+        precondition(isOnThread, "this runs on the reactor's own thread only")
+    }
+
+    private var isOnThread: Bool { thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+
+    private func wake() {
+        var one: UInt64 = 1
+        _ = unsafe write(wakeDescriptor, &one, 8)
+    }
+
+    /// Ends the loop after the round at hand. On this thread only.
+    public func stop() { isStopping = true }
+
+    // MARK: Descriptors and timers, on this thread only (or before anything runs)
+
+    /// Calls `handler` whenever the descriptor is readable (or broken), and when writable after `setWantsWrite`.
+    public func watch(_ descriptor: Int32, _ handler: @escaping (_ readable: Bool, _ writable: Bool) -> Void) throws(SystemError) {
+        var event = unsafe epoll_event()
+        unsafe event.events = EPOLLIN.rawValue
+        unsafe event.data.fd = descriptor
+        guard unsafe epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else { throw SystemError("epoll_ctl") }
+        handlers[descriptor] = handler
+    }
+
+    public func setWantsWrite(_ descriptor: Int32, _ wants: Bool) {
+        var event = unsafe epoll_event()
+        unsafe event.events = EPOLLIN.rawValue | (wants ? EPOLLOUT.rawValue : 0)
+        unsafe event.data.fd = descriptor
+        _ = unsafe epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event)
+    }
+
+    public func unwatch(_ descriptor: Int32) {
+        handlers[descriptor] = nil
+        _ = epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nil)
+    }
+
+    public func makeTimer(_ fire: @escaping (Instant) -> Void) -> ReactorTimer { ReactorTimer(heap: timers, fire: fire) }
+
+    // MARK: The loop
+
+    private func run() {
+        thread = pthread_self()
+        _ = unsafe name.withCString { unsafe waldo_name_thread($0) }
+        unsafe withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 256) { events in
+            while !isStopping {
+                let count = unsafe wait(events)
+                for index in 0..<max(0, count) {
+                    let event = unsafe events[index]
+                    let readable = unsafe event.events & (EPOLLIN.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
+                    unsafe handlers[event.data.fd]?(readable, event.events & EPOLLOUT.rawValue != 0)
+                }
+                timers.fire(at: MonotonicClock.now())
+                runJobs()
+            }
+        }
+    }
+
+    private func wait(_ events: UnsafeMutableBufferPointer<epoll_event>) -> Int {
+        let hasWork = incoming.withLock { !$0.isEmpty }
+        let patience = hasWork ? .zero : timers.next.map { max($0 - MonotonicClock.now(), .zero) }
+        guard let patience else { return unsafe Int(epoll_pwait2(epoll, events.baseAddress!, Int32(events.count), nil, nil)) }
+        var timeout = timespec(tv_sec: Int(patience.nanoseconds / 1_000_000_000), tv_nsec: Int(patience.nanoseconds % 1_000_000_000))
+        return unsafe Int(epoll_pwait2(epoll, events.baseAddress!, Int32(events.count), &timeout, nil))
+    }
+
+    /// Those that are there now; what they enqueue comes in the next round, so that descriptors are never starved.
+    private func runJobs() {
+        let jobs = incoming.withLock { jobs in
+            let taken = jobs
+            jobs.removeAll(keepingCapacity: true)
+            return taken
+        }
+        for job in jobs { unsafe job.runSynchronously(on: asUnownedSerialExecutor()) }
+    }
+
+    deinit {
+        close(epoll)
+        close(wakeDescriptor)
+    }
+}

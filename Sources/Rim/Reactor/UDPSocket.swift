@@ -1,0 +1,160 @@
+internal import CLinux
+import Glibc
+import Wire
+
+/// A UDP socket on a reactor: reads in batches, sends a frame's datagrams in one call where the kernel segments (GSO),
+/// else with sendmmsg, else one by one.
+public final class UDPSocket {
+    public enum Offload: String, Sendable { case segmentation = "gso", batch = "sendmmsg", single = "sendto" }
+
+    /// With the port that the kernel chose.
+    public let address: SocketAddress
+    /// What sending found to work; only ever steps down.
+    public private(set) var offload: Offload
+    /// Datagrams that the kernel did not take: its buffer was full, or the way is unreachable. The protocols above send again.
+    public private(set) var dropped = 0
+    public private(set) var calls = 0
+
+    private let descriptor: Int32
+    private let reactor: Reactor
+    private let receiveBatch: ReceiveBatch
+
+    /// `onDatagram` gets each datagram as borrowed bytes and its sender.
+    public init(
+        _ requested: SocketAddress, reactor: Reactor, offload: Offload = .segmentation, onReadable: @escaping (UDPSocket) -> Void
+    ) throws(SystemError) {
+        descriptor = try boundSocket(requested, type: Int32(SOCK_DGRAM.rawValue), reusesAddress: false)
+        address = try localAddress(of: descriptor)
+        self.reactor = reactor
+        self.offload = offload
+        receiveBatch = ReceiveBatch()
+        var size: Int32 = 4 << 20
+        _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, 4)
+        _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, 4)
+        try reactor.watch(descriptor) { [weak self] readable, _ in
+            if readable, let self { onReadable(self) }
+        }
+    }
+
+    deinit {
+        reactor.unwatch(descriptor)
+        close(descriptor)
+    }
+
+    // MARK: Receiving
+
+    /// Reads what is there, at most a few batches so that others get their turn, and hands each datagram on.
+    public func receive(_ handle: (Span<UInt8>, SocketAddress) -> Void) {
+        for _ in 0..<4 {
+            let count = receiveBatch.read(descriptor)
+            for index in 0..<count { receiveBatch.withDatagram(index, handle) }
+            if count < ReceiveBatch.capacity { return }
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends `bytes` as datagrams of `segmentSize` (the last may be shorter) to one address.
+    public func send(_ bytes: Span<UInt8>, segmentSize: Int, to destination: SocketAddress) {
+        var storage = sockaddr_storage()
+        let length = destination.write(to: &storage)
+        unsafe bytes.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            unsafe withUnsafeMutablePointer(to: &storage) { name in
+                unsafe send(UnsafeMutableRawPointer(mutating: base), buffer.count, segmentSize, UnsafeMutableRawPointer(name), length)
+            }
+        }
+    }
+
+    private func send(
+        _ base: UnsafeMutableRawPointer, _ count: Int, _ segment: Int, _ name: UnsafeMutableRawPointer, _ length: socklen_t
+    ) {
+        if count <= segment {
+            unsafe sendOne(base, count, name, length)
+        } else if offload == .segmentation {
+            unsafe sendSegmented(base, count, segment, name, length)
+        } else if offload == .batch {
+            unsafe sendBatch(base, count, segment, name, length)
+        } else {
+            unsafe sendSingly(base, count, segment, name, length)
+        }
+    }
+
+    private func sendOne(_ base: UnsafeMutableRawPointer, _ count: Int, _ name: UnsafeMutableRawPointer, _ length: socklen_t) {
+        calls += 1
+        if unsafe sendto(descriptor, base, count, 0, name.assumingMemoryBound(to: sockaddr.self), length) < 0 { dropped += 1 }
+    }
+
+    private func sendSegmented(
+        _ base: UnsafeMutableRawPointer, _ count: Int, _ segment: Int, _ name: UnsafeMutableRawPointer, _ length: socklen_t
+    ) {
+        calls += 1
+        guard unsafe waldo_send_segmented(descriptor, base, count, UInt16(segment), name, length) < 0 else { return }
+        let code = errno
+        // The kernel or the device's driver does not segment: never tried again on this socket.
+        if code == EIO || code == EINVAL || code == ENOPROTOOPT || code == EOPNOTSUPP || code == EMSGSIZE {
+            if code != EMSGSIZE { offload = .batch }
+            unsafe sendBatch(base, count, segment, name, length)
+        } else {
+            dropped += (count + segment - 1) / segment
+        }
+    }
+
+    private func sendBatch(
+        _ base: UnsafeMutableRawPointer, _ count: Int, _ segment: Int, _ name: UnsafeMutableRawPointer, _ length: socklen_t
+    ) {
+        calls += 1
+        let wanted = (count + segment - 1) / segment
+        let sent = unsafe Int(waldo_send_batch(descriptor, base, count, segment, name, length))
+        if sent < 0, errno == ENOSYS {
+            offload = .single
+            unsafe sendSingly(base, count, segment, name, length)
+        } else {
+            dropped += wanted - max(sent, 0)
+        }
+    }
+
+    private func sendSingly(
+        _ base: UnsafeMutableRawPointer, _ count: Int, _ segment: Int, _ name: UnsafeMutableRawPointer, _ length: socklen_t
+    ) {
+        for start in stride(from: 0, to: count, by: segment) {
+            unsafe sendOne(base + start, min(segment, count - start), name, length)
+        }
+    }
+}
+
+/// Buffers for recvmmsg, allocated once.
+@safe private final class ReceiveBatch {
+    static let capacity = 32
+    static let datagramSize = 2048
+    private let storage: UnsafeMutableRawPointer
+    private let lengths: UnsafeMutablePointer<UInt32>
+    private let names: UnsafeMutablePointer<sockaddr_storage>
+
+    init() {
+        unsafe storage = .allocate(byteCount: Self.capacity * Self.datagramSize, alignment: 64)
+        unsafe lengths = .allocate(capacity: Self.capacity)
+        unsafe names = .allocate(capacity: Self.capacity)
+        unsafe names.initialize(repeating: sockaddr_storage(), count: Self.capacity)
+    }
+
+    deinit {
+        unsafe storage.deallocate()
+        unsafe lengths.deallocate()
+        unsafe names.deallocate()
+    }
+
+    /// How many datagrams were read.
+    func read(_ descriptor: Int32) -> Int {
+        unsafe max(0, Int(waldo_receive_batch(descriptor, storage, Self.datagramSize, names, lengths, UInt32(Self.capacity))))
+    }
+
+    /// A datagram longer than a buffer was cut by the kernel: nothing of ours is that long, so it is left out.
+    func withDatagram(_ index: Int, _ handle: (Span<UInt8>, SocketAddress) -> Void) {
+        let length = unsafe Int(lengths[index])
+        guard length > 0, length < Self.datagramSize, let address = unsafe SocketAddress(&names[index]) else { return }
+        let start = unsafe (storage + index * Self.datagramSize).assumingMemoryBound(to: UInt8.self)
+        let buffer = unsafe UnsafeBufferPointer(start: start, count: length)
+        unsafe handle(Span(_unsafeElements: buffer), address)
+    }
+}

@@ -1,0 +1,110 @@
+import Glibc
+import Media
+import RTC
+import Reactor
+import Synchronization
+import Wire
+
+/// A camera and its encoder on a thread of their own: one encode for all viewers. Frames go to the reactor through a bounded mailbox.
+public final class EncoderThread: Sendable {
+    public struct Settings: Sendable {
+        public var codec: CodecKind
+        public var video: VideoEncoderSettings
+
+        public init(codec: CodecKind, video: VideoEncoderSettings) {
+            self.codec = codec
+            self.video = video
+        }
+    }
+
+    public let frames: Mailbox<EncodedFrame>
+    public let settings: Settings
+    private let wantsKeyFrame = Atomic<Bool>(true)
+    private let bitrate: Atomic<Int>
+    private let isRunning = Atomic<Bool>(true)
+    /// Nothing is drawn or encoded while nobody watches.
+    private let isWatched = Atomic<Bool>(false)
+    private let encodeNanoseconds = Atomic<Int>(0)
+    private let encodedFrames = Atomic<Int>(0)
+
+    public init(_ settings: Settings) throws {
+        self.settings = settings
+        bitrate = Atomic(settings.video.bitrate)
+        frames = try Mailbox(limit: 8)
+        // Refused settings show here, not on the thread.
+        _ = try makeVideoEncoder(settings.codec, settings.video)
+        let context = unsafe Unmanaged.passRetained(self).toOpaque()
+        var thread = pthread_t()
+        let code = unsafe pthread_create(
+            &thread, nil,
+            { context in
+                unsafe Unmanaged<EncoderThread>.fromOpaque(context!).takeRetainedValue().run()
+                return nil
+            }, context)
+        guard code == 0 else { throw SystemError("pthread_create", "encoder", code: code) }
+        pthread_detach(thread)
+    }
+
+    public func requestKeyFrame() { wantsKeyFrame.store(true, ordering: .relaxed) }
+    public func setBitrate(_ bitsPerSecond: Int) { bitrate.store(bitsPerSecond, ordering: .relaxed) }
+    public func setWatched(_ watched: Bool) { isWatched.store(watched, ordering: .relaxed) }
+    public func stop() { isRunning.store(false, ordering: .relaxed) }
+
+    public var statistics: (frames: Int, seconds: Double) {
+        (encodedFrames.load(ordering: .relaxed), Double(encodeNanoseconds.load(ordering: .relaxed)) / 1e9)
+    }
+
+    private func run() {
+        do {
+            try loop()
+        } catch {
+            // The settings were accepted a moment ago: what fails here is the machine.
+            let text = "waldo: the encoder stopped: \(error). Restart; if it stays, check memory and the codec library.\n"
+            _ = unsafe write(2, text, text.utf8.count)
+        }
+    }
+
+    private func loop() throws {
+        var camera = TestPattern(width: settings.video.width, height: settings.video.height)
+        let encoder = try makeVideoEncoder(settings.codec, settings.video)
+        let interval = Duration(nanoseconds: 1_000_000_000 / Int64(settings.video.rate))
+        var current = settings.video.bitrate
+        var next = MonotonicClock.now()
+        while isRunning.load(ordering: .relaxed) {
+            sleep(until: next)
+            next = max(next + interval, MonotonicClock.now())
+            guard isWatched.load(ordering: .relaxed) else { continue }
+            let wanted = bitrate.load(ordering: .relaxed)
+            if wanted != current {
+                try encoder.setBitrate(wanted)
+                current = wanted
+            }
+            try encodeOne(&camera, encoder)
+        }
+    }
+
+    private func encodeOne(_ camera: inout TestPattern, _ encoder: any VideoEncoder) throws {
+        let isForced = wantsKeyFrame.exchange(false, ordering: .relaxed)
+        let unix = MonotonicClock.unixNanoseconds()
+        let captured = MonotonicClock.now()
+        let picture = camera.next(unixMilliseconds: unix / 1_000_000)
+        let began = MonotonicClock.now()
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(settings.video.bitrate / 8 / settings.video.rate * 2)
+        let isKeyFrame = try encoder.encode(picture, forcesKeyFrame: isForced, into: &bytes)
+        encodeNanoseconds.add(Int((MonotonicClock.now() - began).nanoseconds), ordering: .relaxed)
+        encodedFrames.add(1, ordering: .relaxed)
+        guard let isKeyFrame else { return }
+        let frame = EncodedFrame(
+            codec: settings.codec, bytes: bytes, isKeyFrame: isKeyFrame, captureTime: captured,
+            captureNTP: NTPClock(unixNanoseconds: unix, at: captured).time(at: captured),
+            timestamp: UInt32(truncatingIfNeeded: captured.nanoseconds * 9 / 100_000))
+        // The reactor is behind: what was lost is only made good by a key frame.
+        if !frames.put(frame) { requestKeyFrame() }
+    }
+
+    private func sleep(until instant: Instant) {
+        var time = timespec(tv_sec: Int(instant.nanoseconds / 1_000_000_000), tv_nsec: Int(instant.nanoseconds % 1_000_000_000))
+        _ = unsafe clock_nanosleep(CLOCK_MONOTONIC, Int32(TIMER_ABSTIME), &time, nil)
+    }
+}

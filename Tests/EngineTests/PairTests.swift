@@ -1,0 +1,112 @@
+import RTC
+import Service
+import Wire
+import XCTest
+
+/// Two whole peers with the real OpenSSL and usrsctp, joined by nothing but function calls.
+final class PairTests: XCTestCase {
+    func testConnectsAndCarriesVideoAndData() throws {
+        var pair = try Pair()
+        let track = pair.offerer.addTransceiver(.video, direction: .sendonly)
+        let channel = try pair.offerer.openDataChannel(DataChannelOptions(label: "control"), at: pair.now)
+        try pair.negotiate()
+        pair.run(for: .seconds(1))
+        XCTAssertEqual(pair.offerer.state, .connected)
+        XCTAssertEqual(pair.answerer.state, .connected)
+        XCTAssertEqual(pair.offerer.dataChannelState(channel), .open)
+
+        try pair.offerer.send(.text("forward"), on: channel, at: pair.now)
+        var packetiser = VideoPacketiser(codec: .h264)
+        let frame: [UInt8] = [0, 0, 0, 1, 0x67, 1, 2, 3, 0, 0, 0, 1, 0x65] + (0..<5000).map { UInt8($0 % 251 + 2) }
+        let encoded = EncodedFrame(codec: .h264, bytes: frame, isKeyFrame: true, captureTime: pair.now, timestamp: 3000)
+        pair.offerer.send(try XCTUnwrap(packetiser.packetise(encoded)), on: track, at: pair.now)
+        pair.run(for: .milliseconds(100))
+
+        XCTAssertTrue(
+            pair.answererEvents.contains {
+                if case .dataChannel(.message(_, .text("forward"))) = $0 { true } else { false }
+            })
+        let frames = pair.answererEvents.compactMap { event -> ReceivedFrame? in
+            if case .videoFrame(_, let frame) = event { frame } else { nil }
+        }
+        XCTAssertEqual(frames.map(\.bytes), [frame])
+    }
+}
+
+/// An offerer and an answerer on one virtual clock with a perfect wire between them.
+struct Pair: ~Copyable {
+    var offerer: Peer
+    var answerer: Peer
+    var now = Instant.zero + .seconds(1)
+    var offererEvents: [PeerEvent] = []
+    var answererEvents: [PeerEvent] = []
+
+    private static let offererAddress = SocketAddress(IPAddress(10, 0, 0, 1), 5000)
+    private static let answererAddress = SocketAddress(IPAddress(10, 0, 0, 2), 5000)
+
+    init(answererMode: IceMode = .full) throws {
+        func configuration(_ address: SocketAddress, _ mode: IceMode) -> PeerConfiguration {
+            PeerConfiguration(
+                ice: IceConfiguration(mode: mode, transports: [LocalTransport(id: TransportID(1), address: address)]),
+                unexpectedMediaDirection: .recvonly)
+        }
+        let environments = (try EngineEnvironment(unixTime: 1_800_000_000), try EngineEnvironment(unixTime: 1_800_000_000))
+        offerer = Peer(configuration: configuration(Self.offererAddress, .full), environment: environments.0)
+        answerer = Peer(configuration: configuration(Self.answererAddress, answererMode), environment: environments.1)
+    }
+
+    mutating func negotiate() throws {
+        let offer = try offerer.createOffer(at: now)
+        try offerer.setLocal(offer, .offer, at: now)
+        let answer = try answerer.answer(try SessionDescription(parsing: offer.description), at: now)
+        try offerer.setRemote(try SessionDescription(parsing: answer.description), .answer, at: now)
+    }
+
+    mutating func run(for duration: Duration) {
+        let end = now + duration
+        while true {
+            exchange()
+            let next = earlier(offerer.deadline, answerer.deadline) ?? end
+            guard next <= end else { break }
+            now = max(now, next)
+            offerer.advance(to: now)
+            answerer.advance(to: now)
+        }
+        now = end
+    }
+
+    private mutating func exchange() {
+        var isQuiet = false
+        while !isQuiet {
+            isQuiet = true
+            while let output = offerer.nextOutput() {
+                isQuiet = false
+                switch output {
+                case .transmit(let datagrams):
+                    for datagram in datagrams.split() {
+                        answerer.receive(datagram.span, on: NetworkPath(TransportID(1), Self.offererAddress), at: now)
+                    }
+                case .event(let event): offererEvents.append(event)
+                default: break
+                }
+            }
+            while let output = answerer.nextOutput() {
+                isQuiet = false
+                switch output {
+                case .transmit(let datagrams):
+                    for datagram in datagrams.split() {
+                        offerer.receive(datagram.span, on: NetworkPath(TransportID(1), Self.answererAddress), at: now)
+                    }
+                case .event(let event): answererEvents.append(event)
+                default: break
+                }
+            }
+        }
+    }
+}
+
+extension Datagrams {
+    func split() -> [[UInt8]] {
+        stride(from: 0, to: bytes.count, by: max(segmentSize, 1)).map { Array(bytes[$0..<min($0 + segmentSize, bytes.count)]) }
+    }
+}
