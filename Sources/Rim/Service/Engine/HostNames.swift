@@ -4,15 +4,15 @@ import Reactor
 import Wire
 
 /// Finds the addresses of servers' names (DNS) and of peers' names under `.local` (mDNS). Lives on the reactor; makes what it needs at first use.
-final class HostNames {
+package final class HostNames {
     private let reactor: Reactor
     private var resolver: NameResolver?
     private var multicast: MulticastResolver?
 
-    init(reactor: Reactor) { self.reactor = reactor }
+    package init(reactor: Reactor) { self.reactor = reactor }
 
     /// Tells the addresses later; none when the name is unknown.
-    func resolve(_ name: String, _ completion: @escaping ([IPAddress]) -> Void) {
+    package func resolve(_ name: String, _ completion: @escaping ([IPAddress]) -> Void) {
         do throws(SystemError) {
             if name.lowercased().hasSuffix(".local") {
                 if multicast == nil { multicast = try MulticastResolver(reactor: reactor) }
