@@ -4,7 +4,7 @@ import Wire
 ///
 /// After every mutation, drain `nextOutput` and call `advance` no later than `deadline`.
 public struct IceAgent {
-    let configuration: IceConfiguration
+    var configuration: IceConfiguration
     let environment: any Environment
     let tieBreaker: UInt64
 
@@ -36,6 +36,7 @@ public struct IceAgent {
     var triggered: [Int] = []
     var checks: [IceCheck] = []
     var nextCheckAt = Instant.zero
+    var ordinaryChecks = 0
     var checkingSince: Instant?
     var firstValidAt: Instant?
     var nominationAt: Instant?
@@ -63,6 +64,10 @@ public struct IceAgent {
     }
 
     public var localCredentials: IceCredentials { current.local }
+    /// The pair that was nominated last, of this generation or, until it has one, of the one before.
+    public var selected: IceSelectedPair? { selectedPair.map { IceSelectedPair(local: $0.local, remote: $0.remote) } }
+    /// Pairs on the check list, at most `IceLimits.pairs`.
+    public var pairCount: Int { pairs.count }
     /// Whether this side is to be signalled as `a=ice-lite`.
     public var isLite: Bool { configuration.mode == .lite }
     public var remoteCredentials: IceCredentials? { current.remote }
@@ -77,7 +82,10 @@ public struct IceAgent {
     /// The other side's credentials. New ones without a `restart` of this side begin a new generation as well.
     public mutating func setRemote(credentials: IceCredentials, isLite: Bool, at now: Instant) {
         guard state != .closed, current.remote != credentials else { return }
-        if current.remote != nil { beginGeneration(local: current.local) }
+        if current.remote != nil {
+            beginGeneration(local: current.local)
+            current.wasBegunByPeer = true
+        }
         current.remote = credentials
         remoteIsLite = isLite
         // RFC 8445 clause 6.1.1: facing a lite agent, the full one controls.
@@ -115,7 +123,13 @@ public struct IceAgent {
     /// `gather` is to be called again.
     public mutating func restart(at now: Instant) {
         guard state != .closed else { return }
-        beginGeneration(local: IceCredentials(environment))
+        if current.wasBegunByPeer {
+            // The peer's new credentials came first: this is our half of the same restart.
+            current.local = IceCredentials(environment)
+            current.wasBegunByPeer = false
+        } else {
+            beginGeneration(local: IceCredentials(environment))
+        }
         localCandidates = []
         gatheringState = .new
         bindings = []
@@ -124,13 +138,16 @@ public struct IceAgent {
     }
 
     private mutating func beginGeneration(local: IceCredentials) {
-        previous = current
-        current = IceGeneration(number: current.number + 1, local: local, remote: nil)
         let kept = selectedID ?? activeID
+        // Two restarts in a row: the path in use is still of the generation before both.
+        let isOlder = kept.flatMap(pairIndex).map { pairs[$0].generation != current.number } ?? false
+        if !isOlder { previous = current }
+        current = IceGeneration(number: current.number + 1, local: local, remote: nil)
         pairs.removeAll { $0.id != kept }
         if let kept, pairs.contains(where: { $0.id == kept }) { selectedID = kept }
         checks.removeAll { $0.pair != kept || $0.kind != .consent }
         triggered = []
+        ordinaryChecks = 0
         remoteCandidates = []
         namedCandidates = []
         hasAllRemoteCandidates = false
@@ -185,7 +202,9 @@ public struct IceAgent {
         var deadline = earlier(gatheringDeadline, nominationAt)
         for check in checks { deadline = earlier(deadline, check.deadline) }
         if hasReadyPair { deadline = earlier(deadline, nextCheckAt) }
-        if state == .checking, let checkingSince { deadline = earlier(deadline, checkingSince + configuration.patience) }
+        if state == .checking, let checkingSince, !isChecking, gatheringState != .gathering {
+            deadline = earlier(deadline, checkingSince + configuration.patience)
+        }
         return earlier(deadline, consentDeadline)
     }
 
@@ -211,13 +230,15 @@ public struct IceAgent {
         output(.event(.stateChanged(newState)))
     }
 
+    private var isChecking: Bool { pairs.contains { $0.state == .waiting || $0.state == .inProgress } }
+
     private mutating func updateState(at now: Instant) {
         switch state {
         case .closed, .disconnected, .failed: return
         case .new where current.remote == nil && activeID == nil: return
         default: break
         }
-        let isChecking = pairs.contains { $0.state == .waiting || $0.state == .inProgress }
+        let isChecking = isChecking
         if activeID != nil {
             let isComplete =
                 selectedID != nil && gatheringState == .complete && hasAllRemoteCandidates && !isChecking && current.remote != nil

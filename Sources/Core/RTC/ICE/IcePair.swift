@@ -35,6 +35,8 @@ struct IcePair: Sendable {
     /// USE-CANDIDATE came before our own check succeeded (RFC 8445 clause 7.3.1.5).
     var nominateOnSuccess = false
     var roundTripTime: Duration?
+    /// When our last check on it was answered.
+    var validAt = Instant.zero
 }
 
 /// A check on its way (RFC 8445 clause 7.2.5).
@@ -65,4 +67,6 @@ struct IceGeneration: Sendable {
     var number: Int
     var local: IceCredentials
     var remote: IceCredentials?
+    /// `setRemote` brought new credentials before `restart` was called here.
+    var wasBegunByPeer = false
 }

@@ -18,7 +18,9 @@ public final class PeerSession {
         self.id = id
         self.peer = peer
         self.host = host
-        timer = host.reactor.makeTimer { [unowned self] now in
+        // Weak: among timers that are due together, one may end the session of the next.
+        timer = host.reactor.makeTimer { [weak self] now in
+            guard let self else { return }
             self.peer.advance(to: now)
             flush()
         }
