@@ -45,8 +45,9 @@ extension Peer {
         drainICE(at: now)
     }
 
-    public mutating func streamClosed(_ transport: TransportID, at now: Instant) {
-        ice.streamClosed(transport, at: now)
+    /// `reason`: why it ended or could not be opened, where that is known.
+    public mutating func streamClosed(_ transport: TransportID, reason: String? = nil, at now: Instant) {
+        ice.streamClosed(transport, reason: reason, at: now)
         drainICE(at: now)
     }
 

@@ -23,6 +23,9 @@ public struct Peer: ~Copyable {
     // Media.
     var videoSenders: [(id: TransceiverID, sender: VideoSender)] = []
     var audioSenders: [(id: TransceiverID, sender: AudioSender)] = []
+    /// Of transceivers whose direction sends no more for now.
+    var pausedVideoSenders: [(id: TransceiverID, sender: VideoSender)] = []
+    var pausedAudioSenders: [(id: TransceiverID, sender: AudioSender)] = []
     var videoReceivers: [(id: TransceiverID, receiver: VideoReceiver)] = []
     var audioReceivers: [(id: TransceiverID, receiver: AudioReceiver)] = []
     var feedback = FeedbackCollector()
