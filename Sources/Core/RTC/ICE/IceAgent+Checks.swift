@@ -215,9 +215,10 @@ extension IceAgent {
         guard isControlling, configuration.mode == .full, state != .failed,
             !checks.contains(where: { $0.kind == .nomination && !$0.isCancelled })
         else { return }
-        let valid = pairs.filter { $0.state == .succeeded && $0.generation == current.number }
+        let isLost = state == .disconnected
+        let valid = pairs.filter { $0.state == .succeeded && $0.generation == current.number && !(isLost && $0.id == activeID) }
         guard let best = valid.max(by: { $0.priority < $1.priority }), best.id != selectedID else { return }
-        if let selected = selectedPair, selected.generation == current.number, state != .disconnected {
+        if let selected = selectedPair, selected.generation == current.number, !isLost {
             // Once chosen, only a direct path in place of a relayed one is worth a change.
             guard selected.base.isRelay, !best.base.isRelay else { return }
         }

@@ -19,9 +19,10 @@ extension IceAgent {
     }
 
     private func hostCandidate(_ transport: LocalTransport, advertised: SocketAddress) -> IceCandidate {
-        let index = UInt32(configuration.transports.firstIndex { $0.id == transport.id } ?? 0)
-        // RFC 8421 clause 4: IPv6 before IPv4, but interleaved by the order in which the sockets were given.
-        let order = min(index, 1000) * 2 + (advertised.ip.family == .v6 ? 0 : 1)
+        let family = transport.address.ip.family
+        let rank = configuration.transports.prefix { $0.id != transport.id }.filter { $0.address.ip.family == family }.count
+        // RFC 8421 clause 4: IPv6 and IPv4 by turns, IPv6 first.
+        let order = UInt32(min(rank, 1000)) * 2 + (family == .v6 ? 0 : 1)
         let isTCP = transport.kind == .tcpPassive
         // RFC 6544 clause 4.2: direction preference 2 (passive) in the upper three bits; TCP hosts stand below UDP ones.
         let preference = isTCP ? 2 << 13 | (8191 - order) : 65_535 - order
@@ -59,7 +60,11 @@ extension IceAgent {
 
     private mutating func gatherFromServers(at now: Instant) {
         nextGatheringAt = max(nextGatheringAt, now)
-        for relay in relays.indices where relays[relay].state == .allocated { announceRelay(relay, at: now) }
+        for relay in relays.indices where relays[relay].state == .allocated {
+            // After a restart: still good, as far as we know; the server is asked.
+            relays[relay].verify(at: now, environment)
+            announceRelay(relay, at: now)
+        }
         for server in configuration.servers.prefix(IceLimits.names)
         where server.kind == .stun || !relays.contains(where: { $0.server == server && $0.state != .failed }) {
             if let ip = IPAddress(server.host) {
@@ -151,15 +156,26 @@ extension IceAgent {
                 case .transmit(let bytes): self.output(.transmit(Datagrams(path: relays[relay].path, single: bytes)))
                 case .allocated: announceRelay(relay, at: now)
                 case .permitted: break
+                case .denied(let ip):
+                    for i in pairs.indices
+                    where pairs[i].base == .relay(relay) && pairs[i].remoteAddress.ip == ip && pairs[i].state == .waiting {
+                        pairs[i].state = .failed
+                    }
                 case .redirected: if relays[relay].isStream { redirectStream(relay) } else { relays[relay].start(at: now, environment) }
+                case .lost: loseRelay(relay, at: now)
                 case .failed(let code, let reason):
                     self.output(.event(.serverFailed(url: relays[relay].server.url, code: code, reason: reason)))
                     if relays[relay].isStream { self.output(.closeStream(relays[relay].path.transport)) }
-                    bases.removeAll { $0.base == .relay(relay) }
-                    lose(.relay(relay), at: now)
+                    loseRelay(relay, at: now)
                 }
             }
         }
+    }
+
+    private mutating func loseRelay(_ relay: Int, at now: Instant) {
+        bases.removeAll { $0.base == .relay(relay) }
+        localCandidates.removeAll { $0.kind == .relayed && $0.address == relays[relay].formerAddress }
+        lose(.relay(relay), at: now)
     }
 
     private mutating func redirectStream(_ relay: Int) {

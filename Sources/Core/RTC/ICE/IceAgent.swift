@@ -77,7 +77,10 @@ public struct IceAgent {
     /// The other side's credentials. New ones without a `restart` of this side begin a new generation as well.
     public mutating func setRemote(credentials: IceCredentials, isLite: Bool, at now: Instant) {
         guard state != .closed, current.remote != credentials else { return }
-        if current.remote != nil { beginGeneration(local: current.local) }
+        if current.remote != nil {
+            beginGeneration(local: current.local)
+            current.wasBegunByPeer = true
+        }
         current.remote = credentials
         remoteIsLite = isLite
         // RFC 8445 clause 6.1.1: facing a lite agent, the full one controls.
@@ -115,7 +118,13 @@ public struct IceAgent {
     /// `gather` is to be called again.
     public mutating func restart(at now: Instant) {
         guard state != .closed else { return }
-        beginGeneration(local: IceCredentials(environment))
+        if current.wasBegunByPeer {
+            // The peer's new credentials came first: this is our half of the same restart.
+            current.local = IceCredentials(environment)
+            current.wasBegunByPeer = false
+        } else {
+            beginGeneration(local: IceCredentials(environment))
+        }
         localCandidates = []
         gatheringState = .new
         bindings = []
@@ -185,7 +194,9 @@ public struct IceAgent {
         var deadline = earlier(gatheringDeadline, nominationAt)
         for check in checks { deadline = earlier(deadline, check.deadline) }
         if hasReadyPair { deadline = earlier(deadline, nextCheckAt) }
-        if state == .checking, let checkingSince { deadline = earlier(deadline, checkingSince + configuration.patience) }
+        if state == .checking, let checkingSince, !isChecking, gatheringState != .gathering {
+            deadline = earlier(deadline, checkingSince + configuration.patience)
+        }
         return earlier(deadline, consentDeadline)
     }
 
@@ -211,13 +222,15 @@ public struct IceAgent {
         output(.event(.stateChanged(newState)))
     }
 
+    private var isChecking: Bool { pairs.contains { $0.state == .waiting || $0.state == .inProgress } }
+
     private mutating func updateState(at now: Instant) {
         switch state {
         case .closed, .disconnected, .failed: return
         case .new where current.remote == nil && activeID == nil: return
         default: break
         }
-        let isChecking = pairs.contains { $0.state == .waiting || $0.state == .inProgress }
+        let isChecking = isChecking
         if activeID != nil {
             let isComplete =
                 selectedID != nil && gatheringState == .complete && hasAllRemoteCandidates && !isChecking && current.remote != nil

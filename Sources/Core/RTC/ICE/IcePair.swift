@@ -65,4 +65,6 @@ struct IceGeneration: Sendable {
     var number: Int
     var local: IceCredentials
     var remote: IceCredentials?
+    /// `setRemote` brought new credentials before `restart` was called here.
+    var wasBegunByPeer = false
 }

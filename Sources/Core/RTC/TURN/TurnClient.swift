@@ -11,6 +11,9 @@ enum TurnOutput {
     case transmit([UInt8])
     case allocated(relayed: SocketAddress, mapped: SocketAddress?)
     case permitted(IPAddress)
+    case denied(IPAddress)
+    /// The server forgot the allocation; another one is asked for.
+    case lost
     /// ALTERNATE-SERVER: begin again there (RFC 8489 clause 10). The client already points to it.
     case redirected(SocketAddress)
     case failed(code: Int, reason: String)
@@ -33,11 +36,14 @@ struct TurnClient {
     private(set) var state = State.idle
     private(set) var relayed: SocketAddress?
     private(set) var mapped: SocketAddress?
+    /// The relayed address that was lost last.
+    private(set) var formerAddress: SocketAddress?
 
     private var realm = ""
     private var nonce: [UInt8] = []
     private var key: [UInt8]?
     private var redirections = 0
+    private var losses = 0
     private var refreshAt: Instant?
     private var permissions: [TurnPermission] = []
     private var channels: [TurnChannel] = []
@@ -57,6 +63,13 @@ struct TurnClient {
         send(.allocate, at: now, environment)
     }
 
+    /// Asks whether the server still knows the allocation.
+    mutating func verify(at now: Instant, _ environment: any Environment) {
+        guard state == .allocated, refreshAt != nil else { return }
+        refreshAt = nil
+        send(.refresh, at: now, environment)
+    }
+
     mutating func nextOutput() -> TurnOutput? { outputs.isEmpty ? nil : outputs.removeFirst() }
 
     /// Gives the allocation back (RFC 8656 clause 8). One datagram is queued; its answer is not waited for.
@@ -74,6 +87,7 @@ struct TurnClient {
     mutating func fail(_ code: Int, _ reason: String) {
         guard state != .failed, state != .closing else { return }
         state = .failed
+        formerAddress = relayed
         requests = []
         permissions = []
         channels = []
@@ -213,6 +227,15 @@ struct TurnClient {
             state = .idle
             path = NetworkPath(path.transport, alternate)
             outputs.append(.redirected(alternate))
+        case 437 where state == .allocated && losses < 3:
+            // RFC 8656 clause 5: the allocation is gone, as after a restart of the server.
+            losses += 1
+            (requests, permissions, channels, refreshAt) = ([], [], [], nil)
+            formerAddress = relayed
+            relayed = nil
+            outputs.append(.lost)
+            state = .idle
+            start(at: now, environment)
         default: requestFailed(request, code, reason)
         }
     }
@@ -220,13 +243,13 @@ struct TurnClient {
     private mutating func requestFailed(_ request: TurnRequest, _ code: Int, _ reason: String) {
         switch request.kind {
         case .allocate, .refresh: fail(code, reason)
-        case .permission(let ip): permissions.removeAll { $0.ip == ip }
+        case .permission(let ip):
+            permissions.removeAll { $0.ip == ip }
+            outputs.append(.denied(ip))
         // Send indications still do; the permission is asked for apart.
         case .channelBind(let index): if index < channels.count { channels[index].isBound = false }
         case .deallocate: break
         }
-        // RFC 8656 clause 5: the allocation is gone.
-        if code == 437 { fail(code, reason) }
     }
 
     // MARK: requests

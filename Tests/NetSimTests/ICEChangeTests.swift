@@ -1,0 +1,168 @@
+import NetSim
+import RTC
+import Wire
+import XCTest
+
+/// What happens to a path that stood.
+final class ICEChangeTests: XCTestCase {
+    private func connected(
+        seed: UInt64 = 1, bMode: IceMode = .full, loss: Double = 0, aAddresses: [String] = ["10.0.0.1"], bAddresses: [String] = ["10.0.0.2"]
+    ) -> (SimulatedNetwork, IceHost, IceHost) {
+        let network = SimulatedNetwork(seed: seed)
+        for ip in aAddresses + bAddresses {
+            network.addAddress(
+                IPAddress(ip)!, up: LinkConditions(delay: .milliseconds(10), loss: loss), down: LinkConditions(delay: .milliseconds(10)))
+        }
+        let a = IceHost("a", network, at: aAddresses.map { address($0, 5000) }, seed: seed &* 5, isControlling: true)
+        let b = IceHost("b", network, at: bAddresses.map { address($0, 5000) }, seed: seed &* 5 &+ 1, isControlling: false, mode: bMode)
+        connect(a, b)
+        XCTAssertTrue(network.run(for: .seconds(20)) { a.selections.count > 0 && b.selections.count > 0 }, "seed \(seed)")
+        return (network, a, b)
+    }
+
+    func testRestartKeepsTheOldPathUntilTheNewOneIsNominated_RFC8445_9() {
+        for seed in UInt64(1)...20 {
+            for bMode in [IceMode.full, .lite] {
+                let (network, a, b) = connected(seed: seed, bMode: bMode, loss: seed > 10 ? 0.2 : 0)
+                network.run(for: .seconds(3))
+                let oldCredentials = a.agent.localCredentials
+                var sent = 0, failed = 0
+                for i in 0..<200 {
+                    network.schedule(after: .milliseconds(i * 10)) {
+                        sent += 1
+                        if !a.send([128, 9]) || !b.send([128, 9]) { failed += 1 }
+                    }
+                }
+                a.received = []
+                b.received = []
+                a.restart()
+                XCTAssertNotNil(a.agent.route)
+                network.schedule(after: .milliseconds(15)) { b.restart() }
+                XCTAssertTrue(
+                    network.run(for: .seconds(20)) { a.selections.count > 1 && b.selections.count > 1 },
+                    "seed \(seed) \(bMode) \(a.states) \(b.states)")
+                network.run(for: .seconds(5))
+                XCTAssertEqual(failed, 0)
+                if seed <= 10 {
+                    XCTAssertEqual(a.received.count, 200, "nothing is lost, seed \(seed) \(bMode)")
+                    XCTAssertEqual(b.received.count, 200, "nothing is lost, seed \(seed) \(bMode)")
+                }
+                XCTAssertNotEqual(a.agent.localCredentials, oldCredentials)
+                XCTAssertFalse(a.states.contains(.failed) || b.states.contains(.failed), "seed \(seed)")
+                XCTAssertTrue(a.exchanges(with: b), "seed \(seed)")
+            }
+        }
+    }
+
+    func testBlackOutOfTenSecondsIsSeenAndOutlived() {
+        for seed in UInt64(1)...10 {
+            for bMode in [IceMode.full, .lite] {
+                let (network, a, b) = connected(seed: seed, bMode: bMode)
+                network.run(for: .seconds(10))
+                network.update(IPAddress("10.0.0.2")!) { $0.isBlackedOut = true }
+                network.run(for: .seconds(12))
+                XCTAssertEqual(a.agent.state, .disconnected, "seed \(seed)")
+                XCTAssertEqual(b.agent.state, .disconnected, "seed \(seed)")
+                network.update(IPAddress("10.0.0.2")!) { $0.isBlackedOut = false }
+                XCTAssertTrue(
+                    network.run(for: .seconds(7)) {
+                        ![.disconnected, .failed].contains(a.agent.state) && ![.disconnected, .failed].contains(b.agent.state)
+                    }, "seed \(seed) \(bMode) \(a.states) \(b.states)")
+                XCTAssertTrue(a.exchanges(with: b), "seed \(seed)")
+            }
+        }
+    }
+
+    func testBlackOutIsHealedByRestartToo() {
+        let (network, a, b) = connected()
+        network.update(IPAddress("10.0.0.2")!) { $0.isBlackedOut = true }
+        network.run(for: .seconds(60))
+        XCTAssertEqual(a.agent.state, .failed)
+        XCTAssertNil(a.agent.route, "RFC 7675 clause 5.1: without consent nothing is sent")
+        network.update(IPAddress("10.0.0.2")!) { $0.isBlackedOut = false }
+        a.restart()
+        b.restart()
+        XCTAssertTrue(
+            network.run(for: .seconds(2)) { a.agent.state == .completed && b.agent.state == .completed }, "\(a.states) \(b.states)")
+        XCTAssertTrue(a.exchanges(with: b))
+    }
+
+    func testConsentEndsAfterThirtySeconds_RFC7675_5_1() {
+        for seed in UInt64(1)...10 {
+            let (network, a, b) = connected(seed: seed)
+            network.run(for: .seconds(7))
+            let start = network.now
+            network.update(IPAddress("10.0.0.2")!) { $0.isBlackedOut = true }
+            XCTAssertTrue(network.run(for: .seconds(40)) { a.agent.state == .failed && b.agent.state == .failed })
+            XCTAssertGreaterThan(network.now - start, .seconds(23), "seed \(seed)")
+            XCTAssertLessThan(network.now - start, .seconds(31), "seed \(seed)")
+            XCTAssertFalse(a.send([128]))
+        }
+    }
+
+    func testConsentIsAskedEveryFiveSecondsMoreOrLess_RFC7675_5_1() {
+        let (network, a, _) = connected()
+        let before = a.agent.statistics.consentRequestsSent
+        network.run(for: .seconds(500))
+        XCTAssertEqual(Double(a.agent.statistics.consentRequestsSent - before), 100, accuracy: 10)
+    }
+
+    func testAnotherAddressTakesOverWhenTheOneInUseGoes() {
+        for seed in UInt64(1)...10 {
+            let (network, a, b) = connected(seed: seed, aAddresses: ["10.0.0.1", "10.1.0.1"])
+            XCTAssertTrue(a.exchanges(with: b))
+            network.run(for: .seconds(2))
+            let used = a.selections.last!.local.address!.ip
+            network.removeAddress(used)
+            network.run(for: .seconds(14))
+            XCTAssertTrue(a.exchanges(with: b), "seed \(seed) \(a.states) \(b.states)")
+            XCTAssertFalse(a.states.contains(.failed) || b.states.contains(.failed))
+        }
+    }
+
+    func testIPv6IsUsedWhereBothHaveIt() {
+        let (_, a, b) = connected(aAddresses: ["10.0.0.1", "2001:db8::1"], bAddresses: ["10.0.0.2", "2001:db8::2"])
+        XCTAssertEqual(a.selections.last?.local.address?.ip.family, .v6)
+        XCTAssertTrue(a.exchanges(with: b))
+    }
+
+    func testAdvertisedAddressReplacesTheBoundOne() {
+        let network = SimulatedNetwork(seed: 1)
+        let nat = network.addNAT(NAT(.fullCone, outer: IPAddress("203.0.113.9")!, firstPort: 5000))
+        network.addAddress(IPAddress("172.17.0.2")!, behind: nat)
+        network.addAddress(IPAddress("198.51.100.7")!)
+        let server = IceHost(
+            "server", network, at: [address("172.17.0.2", 5000)], seed: 1, isControlling: false, mode: .lite,
+            advertised: [address("203.0.113.9", 5000)])
+        let client = IceHost("client", network, at: [address("198.51.100.7", 7000)], seed: 2, isControlling: true)
+        // The port is forwarded: made so by one datagram out.
+        network.send([0], from: address("172.17.0.2", 5000), to: address("198.51.100.7", 9))
+        connect(server, client)
+        XCTAssertTrue(network.run(for: .seconds(2)) { client.selections.count > 0 && server.selections.count > 0 })
+        XCTAssertEqual(server.agent.localCandidates.map(\.address), [address("203.0.113.9", 5000)])
+        XCTAssertTrue(client.exchanges(with: server))
+    }
+
+    func testNamesUnderLocalAreResolvedOrIgnored() {
+        for resolves in [true, false] {
+            let network = SimulatedNetwork(seed: 1)
+            for ip in ["10.0.0.1", "10.0.0.2"] { network.addAddress(IPAddress(ip)!) }
+            let a = IceHost("a", network, at: [address("10.0.0.1", 5000)], seed: 1, isControlling: true, resolvesMDNS: resolves)
+            let b = IceHost("b", network, at: [address("10.0.0.2", 5000)], seed: 2, isControlling: false)
+            a.names["b-host.local"] = [IPAddress("10.0.0.2")!]
+            a.peer = b
+            b.peer = a
+            b.trickles = false
+            // b hears nothing of a's candidates: only a can begin.
+            a.trickles = false
+            a.begin()
+            b.begin()
+            network.run(for: .milliseconds(50))
+            a.agent.addRemoteCandidate(
+                try! IceCandidate(parsing: "candidate:1 1 udp 2122260223 B-host.local 5000 typ host"), at: network.now)
+            a.drain()
+            let isConnected = network.run(for: .seconds(2)) { a.selections.count > 0 && b.selections.count > 0 }
+            XCTAssertEqual(isConnected, resolves)
+        }
+    }
+}
