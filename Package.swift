@@ -40,17 +40,17 @@ let package = Package(
         module("Rim/Reactor", ["Wire", "CLinux"]),
         module("Rim/Crypto", ["Wire", "RTC", "COpenSSL"]),
         module("Rim/DataLink", ["Wire", "RTC", "CUsrsctp"]),
-        module("Rim/Media", ["Wire", "RTC", "COpenH264", "CVPX"]),
+        module("Rim/Media", ["Wire", "RTC", "COpenH264", "CVPX", "COpus"]),
         module("Rim/Service", ["Wire", "RTC", "Reactor", "Crypto", "DataLink", "Media"]),
 
         // App: composition roots.
         .executableTarget(
-            name: "waldo", dependencies: ["Wire", "RTC", "Service"], path: "Sources/App/waldo",
+            name: "waldo", dependencies: ["Wire", "RTC", "Crypto", "Service"], path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
         // C: module maps and shims, one folder a library.
         .target(name: "CLinux", path: "Sources/C/CLinux"),
-        library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("CSRTP"),
+        library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("COpus"), library("CSRTP"),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
         tests("WireTests", ["Wire"]),

@@ -77,13 +77,7 @@ private func parse(_ arguments: [String]) -> SourceServer.Options {
         }
         options.codec = codec
     }
-    if let text = line.text("size") {
-        let parts = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
-        guard parts.count == 2, let width = parts[0], let height = parts[1], width % 2 == 0, height % 2 == 0,
-            (64...4096).contains(width), (64...4096).contains(height)
-        else { fail("--size: expected WIDTHxHEIGHT, even numbers from 64 to 4096, got `\(text)`") }
-        (options.width, options.height) = (width, height)
-    }
+    if let size = line.size("size") { (options.width, options.height) = size }
     if let text = line.text("advertise") {
         options.advertised = text.split(separator: ",").map { part in
             guard let address = IPAddress(String(part)) else { fail("--advertise: expected IP addresses, got `\(part)`") }

@@ -11,8 +11,10 @@ case "bench" where arguments.count > 1 && arguments[1] == "source":
     runBenchSource(Array(arguments.dropFirst(2)))
 case "bench" where arguments.count > 1 && arguments[1] == "viewers":
     runBenchViewers(Array(arguments.dropFirst(2)))
+case "bench" where arguments.count > 1 && arguments[1] == "peer":
+    runBenchPeer(Array(arguments.dropFirst(2)))
 case "bench":
-    fail("bench: expected `source` or `viewers`, got `\(arguments.count > 1 ? arguments[1] : "nothing")`", usage: usage)
+    fail("bench: expected `source`, `viewers` or `peer`, got `\(arguments.count > 1 ? arguments[1] : "nothing")`", usage: usage)
 case let command?:
     fail("unknown command `\(command)`", usage: usage)
 }

@@ -73,7 +73,6 @@ public actor SourceServer {
     // MARK: HTTP
 
     private func handle(_ request: SmallRequest) -> SmallResponse {
-        host?.sweep()
         switch (request.method, request.path) {
         case ("GET", "/"), ("HEAD", "/"): return SmallResponse(200, "text/html; charset=utf-8", sourcePage)
         case ("GET", "/metrics"): return SmallResponse(200, "text/plain; version=0.0.4", metrics)
@@ -113,8 +112,9 @@ public actor SourceServer {
             ice: ice, videoCodecs: [options.codec],
             bitrate: BitrateLimits(minimum: 100_000, start: max(options.bitrate, 1_000_000), maximum: max(options.bitrate * 4, 4_000_000)),
             clock: NTPClock(unixNanoseconds: MonotonicClock.unixNanoseconds(), at: MonotonicClock.now()), answersPassive: true)
-        guard let session = host.makeSession(configuration) else {
-            return SmallResponse(503, "text/plain", "too many sessions; try again when others have ended\n")
+        let session: PeerSession
+        do throws(PeerHostError) { session = try host.makeSession(configuration) } catch {
+            return SmallResponse(503, "text/plain", "\(error)\n")
         }
         do throws(NegotiationError) {
             let answer = try accept(description, session)
@@ -155,7 +155,6 @@ public actor SourceServer {
         do {
             let offer = try SessionDescription(parsing: request.body)
             let answer = try viewer.session.answer(offer)
-            host?.refileFragment(of: viewer.session)
             return SmallResponse(200, "application/sdp", answer.description)
         } catch {
             return SmallResponse(400, "text/plain", "offer: \(error)\n")
