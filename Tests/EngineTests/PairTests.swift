@@ -132,9 +132,3 @@ struct Pair: ~Copyable {
         }
     }
 }
-
-extension Datagrams {
-    func split() -> [[UInt8]] {
-        stride(from: 0, to: bytes.count, by: max(segmentSize, 1)).map { Array(bytes[$0..<min($0 + segmentSize, bytes.count)]) }
-    }
-}

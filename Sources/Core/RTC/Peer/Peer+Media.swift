@@ -32,8 +32,8 @@ extension Peer {
         videoSenders.first { $0.id == transceiver }?.sender.timestamp(of: frame)
     }
 
-    /// What the media of this peer may cost together, bit/s.
-    public var targetBitrate: Int { media?.congestion.targetBitrate ?? configuration.bitrate.start }
+    /// What the frames and sounds of this peer may cost together, without packet headers, bit/s.
+    public var targetBitrate: Int { media?.congestion.payloadBitrate ?? configuration.bitrate.start }
 
     /// Tells congestion control how much the sources would send at most, bit/s.
     public mutating func setDemand(_ bitrate: Int, at now: Instant) { media?.congestion.setDemand(bitrate, at: now) }

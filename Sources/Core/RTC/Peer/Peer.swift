@@ -15,6 +15,7 @@ public struct Peer: ~Copyable {
     // Transport, in the order in which it comes up.
     var dtls: (any DTLSEndpoint)?
     var dtlsIsConnected = false
+    var earlyDTLS: [[UInt8]] = []
     var dtlsDeadline: Instant?
     var media: MediaTransport?
     var data = DataChannels()

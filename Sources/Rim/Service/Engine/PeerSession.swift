@@ -48,6 +48,15 @@ public final class PeerSession {
         return try body(&peer, MonotonicClock.now())
     }
 
+    /// Answers an offer.
+    public func answer(_ offer: SessionDescription) throws(NegotiationError) -> SessionDescription {
+        var outcome: Result<SessionDescription, NegotiationError>?
+        with { peer, now in
+            do throws(NegotiationError) { outcome = .success(try peer.answer(offer, at: now)) } catch { outcome = .failure(error) }
+        }
+        return try outcome!.get()
+    }
+
     func receive(_ bytes: Span<UInt8>, on path: NetworkPath, at now: Instant) -> PeerRefusal? {
         let refusal = peer.receive(bytes, on: path, at: now)
         flush()
