@@ -45,6 +45,8 @@ public struct SessionScenario: Sendable {
     public var limits = BitrateLimits()
     public var sendsVideo = true
     public var sendsData = true
+    /// Keep the robot's trace in the report.
+    public var traces = false
     public var incidents: [(after: Duration, incident: SessionIncident)] = []
     /// After the first connection.
     public var length = Duration.seconds(10)

@@ -304,6 +304,20 @@ public struct CongestionController: Sendable {
     }
 }
 
+extension CongestionController {
+    /// What the estimates stand at, for a trace.
+    var traceFields: [String: String] {
+        [
+            "target": "\(targetBitrate)", "delay_based": "\(rate.bitrate)", "acknowledged": "\(acknowledged.bitrate ?? 0)",
+            "queue_ms": "\(Int(queue.delay.milliseconds))", "trend": "\(Int(detector.trend * 10))",
+            "threshold": "\(Int(detector.threshold * 10))", "usage": "\(detector.usage)",
+            "loss_bound": loss.bound == .max ? "none" : "\(loss.bound)", "loss": "\(Int(loss.fraction * 1000))",
+            "baseline": "\(Int(loss.baseline * 1000))", "capacity": rate.knownCapacity.map { "\($0)" } ?? "unknown",
+            "probe": "\(probes.lastBitrate)", "round_trip_ms": roundTrip.map { "\(Int($0.milliseconds))" } ?? "unknown",
+        ]
+    }
+}
+
 /// Extends the 24-bit reference time of feedback, in units of 64 ms, by taking each as near as possible to the last.
 struct FeedbackClock: Sendable {
     private var last: Int64?
