@@ -1,3 +1,4 @@
+import CVirtualTime
 import Crypto
 import RTC
 import Wire
@@ -98,6 +99,31 @@ final class DTLSTests: XCTestCase {
         XCTAssertEqual(times.prefix(6), [150, 450, 1050, 2250, 4650, 8650])
         XCTAssertEqual((link.now - begin).wholeMilliseconds, 30_000)
         XCTAssertNotNil(link.sides[0].failure)
+    }
+
+    func testAWallClockThatIsSetDoesNotTouchTheHandshake() {
+        let hour: Int64 = 3_600_000_000
+        for steps in [[0], [-hour], [hour], [hour, -2 * hour]] {
+            var wall: Int64 = 1_790_000_000_000_000
+            virtual_time_set(wall)
+            let link = link()
+            let begin = link.now
+            var sent = 0
+            link.tamper = { from, datagram in
+                if from == 0 { sent += 1 }
+                // The first three flights of the client are lost, and the clock is set meanwhile.
+                if sent <= steps.count {
+                    wall += steps[sent - 1]
+                    virtual_time_set(wall)
+                }
+                return from == 0 && sent <= 3 ? [] : [datagram]
+            }
+            start(link)
+            link.run { self.bothConnected($0) }
+            virtual_time_off()
+            XCTAssertTrue(bothConnected(link), "\(steps): \(link.sides[0].failure ?? "-")")
+            XCTAssertEqual((link.now - begin).wholeMilliseconds, 1050 + 40, "\(steps)")
+        }
     }
 
     func testServerThatHearsNothingFailsAfter30Seconds() {
@@ -256,6 +282,22 @@ final class DTLSTests: XCTestCase {
         link.run { $0.sides[0].failure != nil && $0.sides[1].failure != nil }
         XCTAssertEqual(link.sides[1].failure?.contains("no shared cipher"), true, link.sides[1].failure ?? "-")
         XCTAssertNotNil(link.sides[0].failure)
+        XCTAssertLessThan(link.now, Instant(nanoseconds: 5_100_000_000))
+    }
+
+    func testDamageInTheMiddleOfTheHandshakeFailsWithAReason() {
+        let link = link()
+        link.tamper = { from, datagram in
+            // The client's second flight begins with its Certificate (handshake type 11): one byte of the key becomes another.
+            guard from == 0, datagram[0] == 22, datagram[13] == 11 else { return [datagram] }
+            var changed = datagram
+            changed[60] ^= 1
+            return [changed]
+        }
+        start(link)
+        link.run { $0.sides[1].failure != nil }
+        XCTAssertNotNil(link.sides[1].failure)
+        XCTAssertFalse(link.sides[1].isConnected)
         XCTAssertLessThan(link.now, Instant(nanoseconds: 5_100_000_000))
     }
 

@@ -5,22 +5,22 @@ import RTC
 import Wire
 import XCTest
 
+/// The pieces of this module and of Crypto make what the engine asks for.
+final class RealPieces: Environment {
+    let crypto: CryptoContext
+    init() throws { crypto = try CryptoContext(certificate: .selfSigned(unixTime: 1_790_000_000)) }
+    var digests: any Digests { crypto.digests }
+    var fingerprints: [Fingerprint] { crypto.fingerprints }
+    func makeDTLS() -> any DTLSEndpoint { crypto.makeDTLS() }
+    func makeSRTP(_ keys: SRTPKeyingMaterial) -> any SRTPSession { crypto.makeSRTP(keys) }
+    func makeSCTP(_ parameters: SCTPParameters) -> any SCTPAssociation { SCTPStack.makeAssociation(parameters) }
+    func random() -> UInt64 { crypto.random() }
+}
+
 /// SCTP in DTLS as a session has it: RFC 8261.
 final class OverDTLSTests: XCTestCase {
-    /// The pieces of this module and of Crypto make what the engine asks for.
-    private final class Pieces: Environment {
-        let crypto: CryptoContext
-        init() throws { crypto = try CryptoContext(certificate: .selfSigned(unixTime: 1_790_000_000)) }
-        var digests: any Digests { crypto.digests }
-        var fingerprints: [Fingerprint] { crypto.fingerprints }
-        func makeDTLS() -> any DTLSEndpoint { crypto.makeDTLS() }
-        func makeSRTP(_ keys: SRTPKeyingMaterial) -> any SRTPSession { crypto.makeSRTP(keys) }
-        func makeSCTP(_ parameters: SCTPParameters) -> any SCTPAssociation { SCTPStack.makeAssociation(parameters) }
-        func random() -> UInt64 { crypto.random() }
-    }
-
     func testLargeMessageCrossesInDatagramsOfAtMost1200Bytes() throws {
-        let environments = [try Pieces(), try Pieces()]
+        let environments = [try RealPieces(), try RealPieces()]
         let dtls = environments.map { $0.makeDTLS() }
         let sctp = environments.map { $0.makeSCTP(SCTPParameters()) }
         var now = Instant(nanoseconds: 7_000_000_000)

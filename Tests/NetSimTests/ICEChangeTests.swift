@@ -120,6 +120,76 @@ final class ICEChangeTests: XCTestCase {
         }
     }
 
+    func testTwoRestartsInARowKeepThePathAlive() {
+        for bMode in [IceMode.full, .lite] {
+            let (network, a, b) = connected(bMode: bMode)
+            a.agent.restart(at: network.now)
+            a.restart()
+            network.run(for: .seconds(20))
+            XCTAssertTrue(a.exchanges(with: b), "\(bMode)")
+            XCTAssertFalse(a.states.contains(.disconnected), "the old path's consent is still asked with its own credentials, \(a.states)")
+            b.restart()
+            XCTAssertTrue(
+                network.run(for: .seconds(5)) { a.selections.count > 1 && b.selections.count > 1 }, "\(bMode) \(a.states) \(b.states)")
+            XCTAssertTrue(a.exchanges(with: b), "\(bMode)")
+        }
+    }
+
+    func testAHostThatMovesToAnotherAddressIsFollowed() {
+        for bMode in [IceMode.full, .lite] {
+            for isControlling in bMode == .lite ? [true] : [true, false] {
+                let (network, x, y) = connected(bMode: bMode)
+                let (mover, stayer) = isControlling ? (x, y) : (y, x)
+                network.run(for: .seconds(2))
+                let new = address("10.9.0.9", 7000)
+                network.addAddress(new.ip)
+                network.bind(mover, to: new)
+                mover.transports.append(LocalTransport(id: TransportID(50), address: new))
+                mover.agent.addTransport(mover.transports.last!, at: network.now)
+                mover.agent.removeTransport(TransportID(1), at: network.now)
+                mover.drain()
+                network.run(for: .seconds(2))
+                XCTAssertTrue(mover.exchanges(with: stayer), "\(bMode) \(isControlling) \(x.states) \(y.states)")
+                XCTAssertFalse(stayer.states.contains(.failed) || mover.states.contains(.failed), "\(mover.states)")
+            }
+        }
+    }
+
+    func testAcceptedStreamIsAPathUntilItCloses_RFC6544() throws {
+        let environment = SimulatedEnvironment(seed: 1)
+        var lite = IceAgent(
+            configuration: IceConfiguration(
+                mode: .lite, transports: [LocalTransport(id: TransportID(1), kind: .tcpPassive, address: address("10.0.0.1", 443))]),
+            isControlling: false, environment: environment)
+        lite.gather(at: .zero)
+        XCTAssertEqual(lite.localCandidates.map(\.transport), [.tcp(.passive)])
+        lite.setRemote(credentials: IceCredentials(usernameFragment: "abcd", password: "0123456789012345678901"), isLite: false, at: .zero)
+        let path = NetworkPath(TransportID(900), address("10.0.0.2", 50_000))
+        XCTAssertEqual(lite.receive([22, 1, 2].span, on: path, at: .zero), .refused(.unknownPath))
+        func check() -> [UInt8] {
+            var message = STUNMessage(.request, .binding, STUNTransactionID(environment))
+            message.add(.username, text: lite.localCredentials.usernameFragment + ":abcd")
+            message.add(.priority, u32: 1)
+            message.add(.iceControlling, u64: 1)
+            message.add(.useCandidate)
+            return message.encoded(key: Array(lite.localCredentials.password.utf8), environment.digests, fingerprint: true)
+        }
+        XCTAssertEqual(lite.receive(check().span, on: path, at: .zero), .handled)
+        XCTAssertEqual(lite.route, .direct(path))
+        XCTAssertEqual(lite.receive([22, 1, 2].span, on: path, at: .zero), .application(0..<3))
+        lite.streamClosed(TransportID(900), at: .zero)
+        XCTAssertNil(lite.route)
+        XCTAssertEqual(lite.state, .disconnected)
+        let next = NetworkPath(TransportID(901), address("10.0.0.2", 50_001))
+        XCTAssertEqual(lite.receive(check().span, on: next, at: .zero), .handled)
+        XCTAssertEqual(lite.route, .direct(next))
+        XCTAssertEqual(lite.state, .connected)
+        lite.streamClosed(TransportID(901), at: .zero)
+        lite.advance(to: .zero + .seconds(31))
+        XCTAssertEqual(lite.state, .failed)
+        XCTAssertNil(lite.deadline)
+    }
+
     func testIPv6IsUsedWhereBothHaveIt() {
         let (_, a, b) = connected(aAddresses: ["10.0.0.1", "2001:db8::1"], bAddresses: ["10.0.0.2", "2001:db8::2"])
         XCTAssertEqual(a.selections.last?.local.address?.ip.family, .v6)

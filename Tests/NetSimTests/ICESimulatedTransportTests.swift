@@ -37,7 +37,9 @@ final class ICESimulatedTransportTests: XCTestCase {
                 for (machine, other) in [(wire.a, wire.b), (wire.b, wire.a)] {
                     while let datagram = machine.nextDatagram() {
                         XCTAssertLessThanOrEqual(datagram.count, 1200)
-                        wire.carry(datagram) { other.receive($0.span, at: wire.network.now); pump() }
+                        wire.carry(datagram) {
+                            other.receive($0.span, at: wire.network.now); pump()
+                        }
                     }
                     while let event = machine.nextEvent() {
                         switch event {
@@ -117,7 +119,9 @@ final class ICESimulatedTransportTests: XCTestCase {
                 for (machine, other) in [(wire.a, wire.b), (wire.b, wire.a)] {
                     while let packet = machine.nextPacket() {
                         XCTAssertLessThanOrEqual(packet.count, 1163)
-                        wire.carry(packet) { other.receive($0.span, at: wire.network.now); pump() }
+                        wire.carry(packet) {
+                            other.receive($0.span, at: wire.network.now); pump()
+                        }
                     }
                     while let event = machine.nextEvent() {
                         switch event {
@@ -144,10 +148,12 @@ final class ICESimulatedTransportTests: XCTestCase {
             let messages = (0..<60).map { (i: Int) -> [UInt8] in [UInt8](repeating: UInt8(i + 100), count: i * 197 % 7000) + [UInt8(i)] }
             for message in messages {
                 XCTAssertTrue(wire.a.send(SCTPMessage(stream: StreamID(1), protocolID: 53, bytes: message), at: wire.network.now))
-                XCTAssertTrue(wire.a.send(SCTPMessage(stream: StreamID(2), protocolID: 53, bytes: message, isOrdered: false), at: wire.network.now))
+                XCTAssertTrue(
+                    wire.a.send(SCTPMessage(stream: StreamID(2), protocolID: 53, bytes: message, isOrdered: false), at: wire.network.now))
                 XCTAssertTrue(
                     wire.a.send(
-                        SCTPMessage(stream: StreamID(3), protocolID: 53, bytes: message, reliability: .maxRetransmits(0)), at: wire.network.now))
+                        SCTPMessage(stream: StreamID(3), protocolID: 53, bytes: message, reliability: .maxRetransmits(0)),
+                        at: wire.network.now))
             }
             XCTAssertTrue(wire.network.run(for: .seconds(120)) { wire.a.bufferedBytes == 0 }, "seed \(seed)")
             wire.network.run(for: .seconds(1))

@@ -17,6 +17,10 @@ import Wire
     var timer = Timer.stopped
     /// Set when `timer` changed, until the endpoint looked.
     var timerChanged = false
+    /// Whether a flight was sent that awaits an answer, or did.
+    var hasSentFlight = false
+    /// Set when a flight was answered, until the endpoint looked: the next one begins with a short timer.
+    var flightWasAnswered = false
     /// OpenSSL's own idea of its deadline; see `DatagramBIO.control`.
     var libraryDeadline: UnsafeMutablePointer<timeval>?
     /// Asked during the handshake about the peer's certificate.
@@ -85,9 +89,11 @@ enum DatagramBIO {
         port.timerChanged = true
         if unsafe deadline.pointee.tv_sec == 0 && deadline.pointee.tv_usec == 0 {
             port.timer = .stopped
+            port.flightWasAnswered = true
             return
         }
         port.timer = .started
+        port.hasSentFlight = true
         guard deadlineIsOurs else { return }
         unsafe deadline.pointee = timeval(tv_sec: .max / 4, tv_usec: 0)
         unsafe port.libraryDeadline = deadline

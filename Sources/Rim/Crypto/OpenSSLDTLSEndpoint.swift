@@ -158,7 +158,7 @@ public import Wire
     /// A server that has answered nothing yet cannot have been talking to its peer: what failed was noise, and the real ClientHello may still come.
     /// Not so a ClientHello that was understood and asks for what we do not have.
     private func beginsAnew() -> Bool {
-        guard role == .server, port.timer == .stopped, mismatch == nil, !OpenSSLError.saysIncompatible else { return false }
+        guard role == .server, !port.hasSentFlight, mismatch == nil, !OpenSSLError.saysIncompatible else { return false }
         lastNoise = OpenSSLError.drain()
         dropped += 1
         while port.output.popFirst() != nil {}  // the alert for the noise
@@ -205,12 +205,10 @@ public import Wire
     private func followTimer(at now: Instant) {
         guard port.timerChanged else { return }
         port.timerChanged = false
-        switch port.timer {
-        case .stopped:
-            retransmitAt = nil
-            interval = Self.firstInterval
-        case .started: retransmitAt = state == .handshaking ? now + interval : nil
-        }
+        // An answer shows a path that works: earlier losses were of a peer that was not ready, and say nothing about the next flight.
+        if port.flightWasAnswered { interval = Self.firstInterval }
+        port.flightWasAnswered = false
+        retransmitAt = port.timer == .started && state == .handshaking ? now + interval : nil
     }
 
     /// 17 kB for a record that is read and another for one that is written come back at the next use.

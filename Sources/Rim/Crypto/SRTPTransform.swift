@@ -14,7 +14,7 @@ package import RTC
     /// Bytes of the tag: 16 (RFC 7714 clause 14.2) or 10 (RFC 3711 clause 5.2).
     let tagLength: Int
     private let cipher: OpaquePointer
-    private let mac: OpaquePointer?
+    private let mac: PacketMAC?
     private let saltHigh: UInt64
     private let saltLow: UInt64
     /// 16 bytes of IV, 20 of MAC.
@@ -39,22 +39,18 @@ package import RTC
         let ready: Int32
         switch profile {
         case .aeadAES128GCM:
-            unsafe mac = nil
+            mac = nil
             unsafe ready = EVP_CipherInit_ex(cipher, EVP_aes_128_gcm(), nil, key, nil, direction == .send ? 1 : 0)
         case .aes128CMHMACSHA1_80:
-            guard let context = unsafe HMACContext.make("SHA1") else { preconditionFailure("OpenSSL's default provider has HMAC") }
-            unsafe mac = context
+            mac = PacketMAC(key: authenticationKey)
             // Counter mode encrypts and decrypts alike.
-            unsafe ready =
-                EVP_CipherInit_ex(cipher, EVP_aes_128_ctr(), nil, key, nil, 1)
-                & EVP_MAC_init(context, authenticationKey, authenticationKey.count, nil)
+            unsafe ready = EVP_CipherInit_ex(cipher, EVP_aes_128_ctr(), nil, key, nil, 1)
         }
-        precondition(ready == 1, "OpenSSL's default provider has AES-128 and HMAC-SHA-1")
+        precondition(ready == 1, "OpenSSL's default provider has AES-128")
     }
 
     deinit {
         unsafe EVP_CIPHER_CTX_free(cipher)
-        unsafe EVP_MAC_CTX_free(mac)
         unsafe scratch.deallocate()
     }
 
@@ -134,16 +130,8 @@ package import RTC
     /// The MAC over `bytes` and, for RTP, the roll-over counter (RFC 3711 clause 4.2); the first ten bytes of what is returned are the tag.
     func authenticate(_ bytes: UnsafeMutableRawBufferPointer, rollOver: UInt32?) -> UnsafeMutablePointer<UInt8> {
         let out = unsafe scratch + 16
-        var written = 0
-        var done =
-            unsafe EVP_MAC_init(mac, nil, 0, nil) == 1
-            && EVP_MAC_update(mac, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count) == 1
-        if let rollOver {
-            unsafe UnsafeMutableRawPointer(out).storeBytes(of: rollOver.bigEndian, as: UInt32.self)
-            done = unsafe done && EVP_MAC_update(mac, out, 4) == 1
-        }
-        done = unsafe done && EVP_MAC_final(mac, out, &written, 20) == 1
-        precondition(done, "HMAC takes every packet")
+        guard let mac else { preconditionFailure("GCM has its own tag") }
+        unsafe mac.authenticate(bytes, rollOver, into: out)
         return unsafe out
     }
 

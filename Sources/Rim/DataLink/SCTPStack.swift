@@ -16,7 +16,7 @@ public final class SCTPStack {
 
     /// Streams each way, and so the number of data channels that can be open at once; `send` on a higher one answers false. usrsctp takes
     /// 104 bytes for each at once: an association has 40 kB with 256, 119 kB with 1024.
-    public static let streams: UInt16 = 256
+    public static var streams: UInt16 { 256 }
 
     /// How finely usrsctp's timers are driven while something happens.
     static let tick = Duration.milliseconds(10)

@@ -172,7 +172,8 @@ public enum MulticastDNS {
         DNSMessage(
             isResponse: false,
             questions: [
-                DNSMessage.Question(name: name, type: .a, wantsUnicast: true), DNSMessage.Question(name: name, type: .aaaa, wantsUnicast: true),
+                DNSMessage.Question(name: name, type: .a, wantsUnicast: true),
+                DNSMessage.Question(name: name, type: .aaaa, wantsUnicast: true),
             ]
         ).encoded()
     }

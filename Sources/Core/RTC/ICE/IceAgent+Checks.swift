@@ -61,17 +61,16 @@ extension IceAgent {
         return pairs.count - 1
     }
 
-    /// At the limit the pair of lowest priority goes (RFC 8445 clause 6.1.2.5).
+    /// At the limit the pair of lowest priority goes (RFC 8445 clause 6.1.2.5), else the oldest path that was left for another.
     private mutating func makeRoom(for priority: UInt64) -> Bool {
         guard pairs.count >= IceLimits.pairs else { return true }
-        let victims = pairs.indices.filter { pairs[$0].state != .succeeded && pairs[$0].id != selectedID && pairs[$0].id != activeID }
+        let idle = pairs.indices.filter { pairs[$0].id != selectedID && pairs[$0].id != activeID }
+        let unchecked = idle.filter { pairs[$0].state != .succeeded && pairs[$0].state != .failed }
+        let lowest = unchecked.min { pairs[$0].priority < pairs[$1].priority }.flatMap { pairs[$0].priority < priority ? $0 : nil }
         guard
-            let lowest = victims.min(by: {
-                (pairs[$0].state == .failed ? 0 : pairs[$0].priority) < (pairs[$1].state == .failed ? 0 : pairs[$1].priority)
-            }),
-            pairs[lowest].state == .failed || pairs[lowest].priority < priority
+            let victim = idle.first(where: { pairs[$0].state == .failed }) ?? lowest ?? idle.first(where: { pairs[$0].state == .succeeded })
         else { return false }
-        removePair(at: lowest)
+        removePair(at: victim)
         return true
     }
 
@@ -126,7 +125,8 @@ extension IceAgent {
         }
         guard let best else { return }
         sendCheck(.ordinary, pair: best, at: now)
-        nextCheckAt = now + configuration.pacing
+        ordinaryChecks += 1
+        nextCheckAt = now + (ordinaryChecks <= configuration.quickChecks ? configuration.quickPacing : configuration.pacing)
     }
 
     mutating func sendCheck(_ kind: IceCheck.Kind, pair index: Int, at now: Instant) {
@@ -215,10 +215,13 @@ extension IceAgent {
         guard isControlling, configuration.mode == .full, state != .failed,
             !checks.contains(where: { $0.kind == .nomination && !$0.isCancelled })
         else { return }
-        let isLost = state == .disconnected
-        let valid = pairs.filter { $0.state == .succeeded && $0.generation == current.number && !(isLost && $0.id == activeID) }
+        let isLost = state == .disconnected, isSilent = consent.isSilent(at: now)
+        let valid = pairs.filter {
+            $0.state == .succeeded && $0.generation == current.number && !(isLost && $0.id == activeID)
+                && !(isSilent && $0.validAt <= consent.lastHeard)
+        }
         guard let best = valid.max(by: { $0.priority < $1.priority }), best.id != selectedID else { return }
-        if let selected = selectedPair, selected.generation == current.number, !isLost {
+        if let selected = selectedPair, selected.generation == current.number, !isLost, !isSilent {
             // Once chosen, only a direct path in place of a relayed one is worth a change.
             guard selected.base.isRelay, !best.base.isRelay else { return }
         }

@@ -224,7 +224,39 @@ extension IceAgent {
         }
         guard let activeID, pairIndex(activeID) == nil else { return }
         refreshRoute(at: now)
-        if self.activeID == nil, state != .closed, state != .new { set(hasAnyPair ? .checking : .failed) }
+        firstValidAt = nil
+        for i in pairs.indices where pairs[i].state == .frozen { pairs[i].state = .waiting }
+        guard self.activeID == nil, state != .closed, state != .new else { return }
+        // A lite agent waits for the peer to come another way.
+        set(configuration.mode == .lite ? .disconnected : hasAnyPair ? .checking : .failed)
+    }
+
+    // MARK: interfaces that come and go
+
+    /// Another socket, as when the host gets a new address. Its candidate is announced when gathering has begun.
+    public mutating func addTransport(_ transport: LocalTransport, at now: Instant) {
+        guard state != .closed, configuration.transports.count < IceLimits.names,
+            !configuration.transports.contains(where: { $0.id == transport.id })
+        else { return }
+        configuration.transports.append(transport)
+        addBase(transport)
+        if gatheringState != .new, !configuration.relayOnly {
+            for advertised in transport.advertised.isEmpty ? [transport.address] : transport.advertised {
+                announce(hostCandidate(transport, advertised: advertised))
+            }
+        }
+        if configuration.mode == .full, let base = bases.last { pairBase(base, at: now) }
+        settle(at: now)
+    }
+
+    /// A socket is gone, as when the host lost the address.
+    public mutating func removeTransport(_ id: TransportID, at now: Instant) {
+        configuration.transports.removeAll { $0.id == id }
+        bases.removeAll { $0.base == .transport(id) }
+        for i in bindings.indices where bindings[i].path.transport == id { bindings[i].isDone = true }
+        for relay in relays.indices where relays[relay].path.transport == id { relays[relay].fail(701, "The local address is gone.") }
+        lose(.transport(id), at: now)
+        settle(at: now)
     }
 
     private var hasAnyPair: Bool { pairs.contains { $0.state == .waiting || $0.state == .inProgress || $0.state == .frozen } }

@@ -167,7 +167,7 @@ extension IceAgent {
             return
         }
         if isNominated { pairs[index].nominateOnSuccess = true }
-        guard pair.state != .frozen || isNominated else { return }
+        guard pair.state != .frozen || isNominated || pair.createdAt > selectedAt else { return }
         // RFC 8445 clause 7.3.1.4: an answer to their check opens the way for ours.
         if pair.state != .inProgress { pairs[index].state = .waiting }
         if !triggered.contains(pair.id) { triggered.append(pair.id) }
@@ -247,7 +247,10 @@ extension IceAgent {
         guard check.kind != .consent else { return }
         if let mapped { noteMapped(mapped, pair: index) }
         pairs[index].state = .succeeded
+        pairs[index].validAt = now
         if firstValidAt == nil { firstValidAt = now }
+        // The peer came another way after the choice was made: perhaps the way that was chosen is gone.
+        if pair.id != activeID, selectedID != nil, pair.createdAt > selectedAt { consent.askAt(now) }
         for i in checks.indices where checks[i].pair == pair.id { checks[i].isCancelled = true }
         if check.kind == .nomination, isControlling || remoteIsLite {
             select(pair.id, at: now)

@@ -4,7 +4,7 @@ import Wire
 ///
 /// After every mutation, drain `nextOutput` and call `advance` no later than `deadline`.
 public struct IceAgent {
-    let configuration: IceConfiguration
+    var configuration: IceConfiguration
     let environment: any Environment
     let tieBreaker: UInt64
 
@@ -36,6 +36,7 @@ public struct IceAgent {
     var triggered: [Int] = []
     var checks: [IceCheck] = []
     var nextCheckAt = Instant.zero
+    var ordinaryChecks = 0
     var checkingSince: Instant?
     var firstValidAt: Instant?
     var nominationAt: Instant?
@@ -63,6 +64,10 @@ public struct IceAgent {
     }
 
     public var localCredentials: IceCredentials { current.local }
+    /// The pair that was nominated last, of this generation or, until it has one, of the one before.
+    public var selected: IceSelectedPair? { selectedPair.map { IceSelectedPair(local: $0.local, remote: $0.remote) } }
+    /// Pairs on the check list, at most `IceLimits.pairs`.
+    public var pairCount: Int { pairs.count }
     /// Whether this side is to be signalled as `a=ice-lite`.
     public var isLite: Bool { configuration.mode == .lite }
     public var remoteCredentials: IceCredentials? { current.remote }
@@ -133,13 +138,16 @@ public struct IceAgent {
     }
 
     private mutating func beginGeneration(local: IceCredentials) {
-        previous = current
-        current = IceGeneration(number: current.number + 1, local: local, remote: nil)
         let kept = selectedID ?? activeID
+        // Two restarts in a row: the path in use is still of the generation before both.
+        let isOlder = kept.flatMap(pairIndex).map { pairs[$0].generation != current.number } ?? false
+        if !isOlder { previous = current }
+        current = IceGeneration(number: current.number + 1, local: local, remote: nil)
         pairs.removeAll { $0.id != kept }
         if let kept, pairs.contains(where: { $0.id == kept }) { selectedID = kept }
         checks.removeAll { $0.pair != kept || $0.kind != .consent }
         triggered = []
+        ordinaryChecks = 0
         remoteCandidates = []
         namedCandidates = []
         hasAllRemoteCandidates = false

@@ -18,7 +18,7 @@ extension IceCandidate {
         var line = Substring(text)
         if line.hasPrefix("a=") { line = line.dropFirst(2) }
         if line.hasPrefix("candidate:") { line = line.dropFirst(10) }
-        let fields = line.split(whereSeparator: { $0 == " " || $0 == "\r" || $0 == "\n" || $0 == "\t" })
+        let fields = line.split(whereSeparator: { $0 == " " || $0.isNewline || $0 == "\t" })
         let names = ["foundation", "component-id", "transport", "priority", "connection-address", "port", "typ", "cand-type"]
         guard fields.count >= names.count else { throw .missing(field: names[fields.count]) }
 

@@ -76,9 +76,10 @@ public struct IceCandidate: Sendable, Hashable {
         kind.typePreference << 24 | (localPreference & 0xFFFF) << 8 | (256 - UInt32(min(max(component, 1), 256)))
     }
 
-    /// RFC 8445 clause 6.1.2.3.
+    /// RFC 8445 clause 6.1.2.3. Priorities are below 2^31 (clause 5.1.2.1); a peer's larger ones count as the largest.
     public static func pairPriority(controlling: UInt32, controlled: UInt32) -> UInt64 {
-        UInt64(min(controlling, controlled)) << 32 + 2 * UInt64(max(controlling, controlled)) + (controlling > controlled ? 1 : 0)
+        let g = UInt64(min(controlling, 0x7FFF_FFFF)), d = UInt64(min(controlled, 0x7FFF_FFFF))
+        return min(g, d) << 32 + 2 * max(g, d) + (g > d ? 1 : 0)
     }
 
     /// Equal for candidates of the same kind, base address, protocol and server (RFC 8445 clause 5.1.1.3).

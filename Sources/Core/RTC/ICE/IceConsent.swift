@@ -25,6 +25,12 @@ struct IceConsent: Sendable {
         hasProbed = false
     }
 
+    /// There is reason to doubt the path.
+    mutating func askAt(_ now: Instant) { nextCheckAt = min(nextCheckAt, now) }
+
+    /// Nothing came for a second in spite of asking.
+    func isSilent(at now: Instant) -> Bool { unansweredSince.map { now - $0 >= .seconds(1) && lastHeard <= $0 } ?? false }
+
     mutating func heardCheck(at now: Instant) { lastHeard = now }
 
     mutating func answered(at now: Instant, next interval: Duration) {
@@ -60,7 +66,7 @@ extension IceAgent {
     }
 
     var consentDeadline: Instant? {
-        guard activeID != nil, state != .failed else { return nil }
+        guard activeID != nil || configuration.mode == .lite && state == .disconnected, state != .failed else { return nil }
         if configuration.mode == .lite {
             return consent.lastHeard + (state == .disconnected ? configuration.consentTimeout : configuration.liteDisconnectTimeout)
         }
@@ -73,17 +79,9 @@ extension IceAgent {
     }
 
     mutating func advanceConsent(to now: Instant) {
-        guard let activeID, let index = pairIndex(activeID), state != .failed else { return }
-        if configuration.mode == .lite {
-            // A lite agent asks nothing: the full one's consent checks are what it hears (RFC 7675 clause 4).
-            let silence = now - consent.lastHeard
-            if silence >= configuration.consentTimeout {
-                consentExpired(pair: index, at: now)
-            } else if silence >= configuration.liteDisconnectTimeout {
-                set(.disconnected)
-            }
-            return
-        }
+        guard state != .failed else { return }
+        guard configuration.mode == .full else { return advanceLiteConsent(to: now) }
+        guard let activeID, let index = pairIndex(activeID) else { return }
         guard now < consent.lastReply + configuration.consentTimeout else {
             consentExpired(pair: index, at: now)
             return
@@ -98,12 +96,22 @@ extension IceAgent {
         }
     }
 
+    /// A lite agent asks nothing: the full one's consent checks are what it hears (RFC 7675 clause 4).
+    private mutating func advanceLiteConsent(to now: Instant) {
+        guard activeID != nil || state == .disconnected else { return }
+        let silence = now - consent.lastHeard
+        if silence >= configuration.consentTimeout {
+            consentExpired(pair: activeID.flatMap(pairIndex), at: now)
+        } else if silence >= configuration.liteDisconnectTimeout {
+            set(.disconnected)
+        }
+    }
+
     /// RFC 7675 clause 5.1: without consent nothing more is sent.
-    private mutating func consentExpired(pair index: Int, at now: Instant) {
-        let id = pairs[index].id
-        removePair(at: index)
+    private mutating func consentExpired(pair index: Int?, at now: Instant) {
+        if let index { removePair(at: index) }
         validated.removeAll()
-        if selectedID == id { selectedID = nil }
+        selectedID = nil
         for i in pairs.indices where pairs[i].state == .succeeded { pairs[i].state = .failed }
         checks.removeAll()
         triggered = []

@@ -35,6 +35,8 @@ struct IcePair: Sendable {
     /// USE-CANDIDATE came before our own check succeeded (RFC 8445 clause 7.3.1.5).
     var nominateOnSuccess = false
     var roundTripTime: Duration?
+    /// When our last check on it was answered.
+    var validAt = Instant.zero
 }
 
 /// A check on its way (RFC 8445 clause 7.2.5).
