@@ -175,6 +175,7 @@ public final class SimulatedSession {
     }
 
     private func stateChanged(_ name: String, _ state: PeerState, _ reason: String?, at now: Instant) {
+        report.states.append("\(name) \(state) \((now - .zero).milliseconds)")
         if state == .failed || state == .closed, !hasEnded {
             report.problems.append("\(name) \(state) after \((now - .zero).seconds) s: \(reason ?? "no reason")")
         }

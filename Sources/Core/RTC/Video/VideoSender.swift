@@ -50,11 +50,13 @@ struct VideoSender {
     /// Retransmissions take half of the path at most: what does not fit in time is better replaced by a key frame.
     private var retransmissions = PathBacklog()
     private var extensionsEverywhereUntil: Instant?
+    private var lastKeyFrameRequest: Instant?
 
     /// Delta frames of at most this many packets leave at once; longer ones in steps of a millisecond.
     private static let burst = 16
     /// Milliseconds.
     private static let longestDeltaFrame = 5, longestKeyFrame = 200
+    private static let keyFrameInterval = Duration.milliseconds(300)
     private static let deltaFramePace = 2.5, keyFramePace = 1.5
 
     init(parameters: VideoSenderParameters, random: UInt64) {
@@ -74,11 +76,11 @@ struct VideoSender {
     /// Takes a frame for sending; a frame that the path has no room for is dropped whole, and then all until a key frame.
     mutating func enqueue(_ frame: PacketisedFrame, targetBitrate: Int, at now: Instant) {
         guard frame.codec == parameters.codec else { return }
+        drain.advance(to: now, bitrate: targetBitrate)
         if needsKeyFrame, !frame.isKeyFrame {
             statistics.framesDropped += 1
             return
         }
-        drain.advance(to: now, bitrate: targetBitrate)
         guard drain.hasRoom(for: frame), queue.append(frame) else {
             statistics.framesDropped += 1
             needsKeyFrame = true
@@ -87,6 +89,14 @@ struct VideoSender {
         drain.add(frame.payloads.count)
         if frame.isKeyFrame { needsKeyFrame = false }
         if extensionsEverywhereUntil == nil { extensionsEverywhereUntil = now + .seconds(3) }
+    }
+
+    /// True where a key frame should be asked for now: nothing else can follow, and the path has room for it again.
+    mutating func wantsKeyFrame(at now: Instant) -> Bool {
+        guard needsKeyFrame, drain.hasRoomForKeyFrame else { return false }
+        if let last = lastKeyFrameRequest, now - last < Self.keyFrameInterval { return false }
+        lastKeyFrameRequest = now
+        return true
     }
 
     /// When the next step of a paced frame is due.
@@ -254,6 +264,9 @@ struct PathBacklog {
     func hasRoom(for frame: PacketisedFrame) -> Bool {
         frame.isKeyFrame ? bytes <= capacity / 2 : bytes <= capacity
     }
+
+    /// A little sooner than it could be sent would be too soon: it takes a while to come.
+    var hasRoomForKeyFrame: Bool { bytes <= capacity / 4 }
 
     var hasRoom: Bool { bytes <= capacity }
 
