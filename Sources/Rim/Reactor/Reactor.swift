@@ -12,7 +12,8 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
     private let epoll: Int32
     private let timers = TimerHeap()
     private var handlers: [Int32: (_ readable: Bool, _ writable: Bool) -> Void] = [:]
-    private var thread: pthread_t?
+    /// The thread's identity, 0 before it runs: read from other threads too.
+    private let thread = Atomic<UInt>(0)
     private var isStopping = false
 
     /// The epoll thread begins at once.
@@ -61,7 +62,7 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
         precondition(isOnThread, "this runs on the reactor's own thread only")
     }
 
-    private var isOnThread: Bool { thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+    private var isOnThread: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
 
     private func wake() {
         var one: UInt64 = 1
@@ -82,9 +83,12 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
         handlers[descriptor] = handler
     }
 
-    public func setWantsWrite(_ descriptor: Int32, _ wants: Bool) {
+    public func setWantsWrite(_ descriptor: Int32, _ wants: Bool) { setInterest(descriptor, reads: true, writes: wants) }
+
+    /// Which of the two is told; a broken descriptor is told in any case, as readable.
+    public func setInterest(_ descriptor: Int32, reads: Bool, writes: Bool) {
         var event = unsafe epoll_event()
-        unsafe event.events = EPOLLIN.rawValue | (wants ? EPOLLOUT.rawValue : 0)
+        unsafe event.events = (reads ? EPOLLIN.rawValue : 0) | (writes ? EPOLLOUT.rawValue : 0)
         unsafe event.data.fd = descriptor
         _ = unsafe epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event)
     }
@@ -99,7 +103,7 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
     // MARK: The loop
 
     private func run() {
-        thread = pthread_self()
+        thread.store(UInt(pthread_self()), ordering: .relaxed)
         _ = unsafe name.withCString { unsafe waldo_name_thread($0) }
         unsafe withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 256) { events in
             while !isStopping {

@@ -36,9 +36,46 @@ public final class UDPSocket {
         }
     }
 
+    /// A socket for one multicast group on these IPv4 interfaces, its port shared with other programs of this machine.
+    /// An interface that cannot join is left out; with none left this throws.
+    public init(
+        group: SocketAddress, interfaces: [IPAddress], reactor: Reactor, onReadable: @escaping (UDPSocket) -> Void
+    ) throws(SystemError) {
+        descriptor = try boundSocket(
+            SocketAddress(IPAddress(0, 0, 0, 0), group.port), type: Int32(SOCK_DGRAM.rawValue), reusesAddress: true)
+        address = try localAddress(of: descriptor)
+        self.reactor = reactor
+        offload = .single
+        receiveBatch = ReceiveBatch()
+        for interface in interfaces where interface.family == .v4 {
+            var membership = ip_mreq()
+            membership.imr_multiaddr.s_addr = UInt32(truncatingIfNeeded: group.ip.low).bigEndian
+            membership.imr_interface.s_addr = UInt32(truncatingIfNeeded: interface.low).bigEndian
+            let code = unsafe setsockopt(
+                descriptor, Int32(IPPROTO_IP), IP_ADD_MEMBERSHIP, &membership, socklen_t(MemoryLayout<ip_mreq>.size))
+            if code == 0 { multicastInterfaces.append(interface) }
+        }
+        guard !multicastInterfaces.isEmpty else { throw SystemError("IP_ADD_MEMBERSHIP", group.description) }
+        try reactor.watch(descriptor) { [weak self] readable, _ in
+            if readable, let self { onReadable(self) }
+        }
+    }
+
     deinit {
         reactor.unwatch(descriptor)
         close(descriptor)
+    }
+
+    /// Where a group was joined.
+    public private(set) var multicastInterfaces: [IPAddress] = []
+
+    /// Sends one datagram to the group out of every interface that joined it.
+    public func multicast(_ bytes: [UInt8], to group: SocketAddress) {
+        for interface in multicastInterfaces {
+            var address = in_addr(s_addr: UInt32(truncatingIfNeeded: interface.low).bigEndian)
+            _ = unsafe setsockopt(descriptor, Int32(IPPROTO_IP), IP_MULTICAST_IF, &address, socklen_t(MemoryLayout<in_addr>.size))
+            send(bytes.span, segmentSize: bytes.count, to: group)
+        }
     }
 
     // MARK: Receiving

@@ -26,7 +26,7 @@ struct DataChannels {
     private(set) var failure: String?
 
     private static let maximumChannels = 1024
-    private static let largestStream: UInt16 = 1023
+    private static let largestStream: UInt16 = 255
 
     var isInUse: Bool { !channels.isEmpty }
     var isStarted: Bool { association != nil }

@@ -137,9 +137,10 @@ extension IceAgent {
     }
 
     /// A stream ended or could not be opened: one of ours to a server, or one that our listener accepted.
-    public mutating func streamClosed(_ id: TransportID, at now: Instant) {
+    /// `reason`: why, where that is known.
+    public mutating func streamClosed(_ id: TransportID, reason: String? = nil, at now: Instant) {
         if let relay = relays.firstIndex(where: { $0.isStream && $0.path.transport == id }) {
-            relays[relay].fail(701, "The connection to the server ended.")
+            relays[relay].fail(701, reason ?? "The connection to the server ended.")
         }
         guard !configuration.transports.contains(where: { $0.id == id }) else { return }
         lose(.transport(id), at: now)

@@ -71,13 +71,23 @@ extension Peer {
     mutating func applyMedia(_ session: NegotiatedSession, at now: Instant) {
         guard media != nil else { return }
         let sending = Set(session.media.filter(\.sends).map(\.transceiver))
-        videoSenders.removeAll { !sending.contains($0.id) }
-        audioSenders.removeAll { !sending.contains($0.id) }
+        pauseSenders { !sending.contains($0) }
         let receiving = Set(session.media.filter(\.receives).map(\.transceiver))
         videoReceivers.removeAll { !receiving.contains($0.id) }
         audioReceivers.removeAll { !receiving.contains($0.id) }
         for section in session.media where section.sends { applySender(section) }
         reports.begin(at: now)
+    }
+
+    private mutating func pauseSenders(_ isPaused: (TransceiverID) -> Bool) {
+        for index in videoSenders.indices.reversed() where isPaused(videoSenders[index].id) {
+            var paused = videoSenders.remove(at: index)
+            paused.sender.pause()
+            pausedVideoSenders.append(paused)
+        }
+        for index in audioSenders.indices.reversed() where isPaused(audioSenders[index].id) {
+            pausedAudioSenders.append(audioSenders.remove(at: index))
+        }
     }
 
     private mutating func applySender(_ section: NegotiatedMedia) {
@@ -90,6 +100,10 @@ extension Peer {
                 rtxSSRC: section.localRTXSSRC, extensions: extensions)
             if let index = videoSenders.firstIndex(where: { $0.id == section.transceiver }) {
                 videoSenders[index].sender.update(parameters)
+            } else if let index = pausedVideoSenders.firstIndex(where: { $0.sender.parameters.ssrc == ssrc }) {
+                videoSenders.append(pausedVideoSenders.remove(at: index))
+                videoSenders[videoSenders.count - 1].sender.update(parameters)
+                emit(.event(.keyFrameNeeded(section.transceiver)))
             } else {
                 videoSenders.append((section.transceiver, VideoSender(parameters: parameters, random: environment.random())))
                 emit(.event(.keyFrameNeeded(section.transceiver)))
@@ -99,6 +113,9 @@ extension Peer {
                 mid: section.mid, payloadType: codec.payloadType, ssrc: ssrc, extensions: extensions)
             if let index = audioSenders.firstIndex(where: { $0.id == section.transceiver }) {
                 audioSenders[index].sender.update(parameters)
+            } else if let index = pausedAudioSenders.firstIndex(where: { $0.sender.parameters.ssrc == ssrc }) {
+                audioSenders.append(pausedAudioSenders.remove(at: index))
+                audioSenders[audioSenders.count - 1].sender.update(parameters)
             } else {
                 audioSenders.append((section.transceiver, AudioSender(parameters: parameters, random: environment.random())))
             }

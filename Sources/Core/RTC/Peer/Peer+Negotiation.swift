@@ -30,12 +30,8 @@ extension Peer {
     }
 
     public mutating func createOffer(restartsICE: Bool = false, at now: Instant) throws(NegotiationError) -> SessionDescription {
+        if restartsICE, negotiator.session != nil { restartICE(at: now) }
         beginGathering(at: now)
-        if restartsICE, negotiator.session != nil {
-            ice.restart(at: now)
-            appliedCandidates = []
-            drainICE(at: now)
-        }
         return try negotiator.createOffer(transportDescription, isRestart: restartsICE)
     }
 
@@ -53,9 +49,7 @@ extension Peer {
         try negotiator.setRemote(description, kind: kind)
         if kind == .offer, negotiator.session != nil, negotiator.remoteRestartsICE {
             // The peer restarts ICE: our answer must have new credentials too (RFC 8839 clause 4.4.1.1.1).
-            ice.restart(at: now)
-            appliedCandidates = []
-            drainICE(at: now)
+            restartICE(at: now)
         }
         apply(at: now)
     }
@@ -87,6 +81,14 @@ extension Peer {
         TransportDescription(
             iceCredentials: ice.localCredentials, candidates: ice.localCandidates.map(\.description),
             gatheringIsComplete: ice.gatheringState == .complete)
+    }
+
+    /// New credentials; candidates are gathered again by the next description.
+    private mutating func restartICE(at now: Instant) {
+        ice.restart(at: now)
+        appliedCandidates = []
+        gathers = false
+        drainICE(at: now)
     }
 
     private mutating func beginGathering(at now: Instant) {

@@ -73,6 +73,15 @@ struct VideoSender {
         self.parameters = parameters
     }
 
+    /// Nothing is to be sent for a while. Numbers go on where they are when it is: under one key a packet index is used once only (RFC 3711 clause 9.1).
+    mutating func pause() {
+        while queue.popFirst() != nil {}
+        nextPacket = 0
+        nextStep = nil
+        needsKeyFrame = true
+        extensionsEverywhereUntil = nil
+    }
+
     /// Takes a frame for sending; a frame that the path has no room for is dropped whole, and then all until a key frame.
     mutating func enqueue(_ frame: PacketisedFrame, targetBitrate: Int, at now: Instant) {
         guard frame.codec == parameters.codec else { return }

@@ -229,14 +229,3 @@ struct MetricsText {
         text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n\(name) \(value)\n"
     }
 }
-
-extension PeerSession {
-    /// Answers an offer.
-    func answer(_ offer: SessionDescription) throws(NegotiationError) -> SessionDescription {
-        var outcome: Result<SessionDescription, NegotiationError>?
-        with { peer, now in
-            do throws(NegotiationError) { outcome = .success(try peer.answer(offer, at: now)) } catch { outcome = .failure(error) }
-        }
-        return try outcome!.get()
-    }
-}

@@ -1,0 +1,94 @@
+import Glibc
+import RTC
+import Service
+import Wire
+
+private let benchSourceUsage = """
+    usage: waldo bench source [OPTIONS]
+
+    Serves a live synthetic video, encoded once for all viewers, and an echo on every data channel that a viewer opens.
+      /         a page that plays it and shows delay, frame rate, bitrate, loss and channel round trip
+      /whep     WHEP: POST an offer (application/sdp), get 201, Location and the answer; DELETE the Location to end
+      /metrics  counters, Prometheus text
+
+    The picture's first 32 rows carry the time at which it was made: 32 squares of 32×32 pixels, least significant bit first,
+    white 1, black 0: Unix milliseconds modulo 2^32.
+
+      --port N          HTTP port, 0: any free one                      (8000)
+      --bind ADDRESS    HTTP address                                    (0.0.0.0)
+      --codec NAME      h264 or vp8                                     (h264)
+      --size WxH        pixels, even; from 1024 on the time code fits   (1280x720)
+      --rate N          pictures a second, 1 to 120                     (30)
+      --bitrate N       kbit/s                                          (1500)
+      --media-port N    UDP and TCP port for all media, 0: any free one (0)
+      --advertise LIST  addresses to tell peers instead of this machine's own (NAT, containers), comma-separated
+    """
+
+func runBenchSource(_ arguments: [String]) -> Never {
+    let options = parse(arguments)
+    // Before any thread is made, so that all inherit it and only `sigwait` gets the signals.
+    var signals = sigset_t()
+    unsafe sigemptyset(&signals)
+    unsafe sigaddset(&signals, SIGINT)
+    unsafe sigaddset(&signals, SIGTERM)
+    unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+    signal(SIGPIPE, SIG_IGN)
+
+    let server: SourceServer
+    do { server = try SourceServer(options) } catch { fail("cannot start: \(error)") }
+    _ = Task {
+        do {
+            let port = try await server.start()
+            let place = options.bind.isUnspecified ? "localhost" : "\(options.bind)"
+            say(
+                "Waldo source: \(options.width)x\(options.height) \(options.codec.name) at \(options.rate)/s, \(options.bitrate / 1000) kbit/s"
+            )
+            say("Open http://\(place):\(port)/ in a browser. Ctrl+C ends it.")
+        } catch {
+            fail("cannot start: \(error)")
+        }
+    }
+    var received: Int32 = 0
+    unsafe sigwait(&signals, &received)
+    let ended = Task { await server.stop() }
+    _ = Task {
+        await ended.value
+        exit(0)
+    }
+    sleep(5)
+    exit(1)
+}
+
+private func parse(_ arguments: [String]) -> SourceServer.Options {
+    let known: Set = ["port", "bind", "codec", "size", "rate", "bitrate", "media-port", "advertise"]
+    let line = CommandLineOptions(arguments, known: known, usage: benchSourceUsage)
+    var options = SourceServer.Options()
+    options.port = UInt16(line.number("port", 0...65_535, default: 8000))
+    options.mediaPort = UInt16(line.number("media-port", 0...65_535, default: 0))
+    options.rate = line.number("rate", 1...120, default: 30)
+    options.bitrate = line.number("bitrate", 50...100_000, default: 1500) * 1000
+    if let text = line.text("bind") {
+        guard let address = IPAddress(text) else { fail("--bind: expected an IP address, got `\(text)`") }
+        options.bind = address
+    }
+    if let text = line.text("codec") {
+        guard let codec = [CodecKind.h264, .vp8].first(where: { $0.rawValue == text.lowercased() }) else {
+            fail("--codec: expected h264 or vp8, got `\(text)`")
+        }
+        options.codec = codec
+    }
+    if let text = line.text("size") {
+        let parts = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+        guard parts.count == 2, let width = parts[0], let height = parts[1], width % 2 == 0, height % 2 == 0,
+            (64...4096).contains(width), (64...4096).contains(height)
+        else { fail("--size: expected WIDTHxHEIGHT, even numbers from 64 to 4096, got `\(text)`") }
+        (options.width, options.height) = (width, height)
+    }
+    if let text = line.text("advertise") {
+        options.advertised = text.split(separator: ",").map { part in
+            guard let address = IPAddress(String(part)) else { fail("--advertise: expected IP addresses, got `\(part)`") }
+            return address
+        }
+    }
+    return options
+}
