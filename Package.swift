@@ -27,6 +27,14 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
         swiftSettings: house)
 }
 
+let examples = ["TwoPeers", "VideoSender"]
+
+func example(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "examples", exclude: examples.filter { $0 != name }.map { "\($0).swift" },
+        swiftSettings: house)
+}
+
 let package = Package(
     name: "waldo",
     products: [.executable(name: "waldo", targets: ["waldo"])],
@@ -47,6 +55,10 @@ let package = Package(
         .executableTarget(
             name: "waldo", dependencies: ["Wire", "RTC", "Crypto", "Service"], path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
+
+        // Examples: one file each.
+        example("TwoPeers", ["Wire", "RTC", "Service"]),
+        example("VideoSender", ["Wire", "RTC", "Reactor", "Media", "Service"]),
 
         // C: module maps and shims, one folder a library.
         .target(name: "CLinux", path: "Sources/C/CLinux"),

@@ -31,6 +31,34 @@ final class PairTests: XCTestCase {
         }
         XCTAssertEqual(frames.map(\.bytes), [frame])
     }
+
+    /// RFC 3711 clause 9.1: under one key no packet index twice, so a paused stream goes on with its numbers; else the receiver's
+    /// replay window refuses what comes.
+    func testAPausedStreamGoesOnWhereItWas() throws {
+        var pair = try Pair()
+        let track = pair.offerer.addTransceiver(.video, direction: .sendonly)
+        try pair.negotiate()
+        pair.run(for: .seconds(1))
+        var packetiser = VideoPacketiser(codec: .h264)
+        for round in 0..<8 {
+            let frame: [UInt8] = [0, 0, 0, 1, 0x67, 1, 2, 3, 0, 0, 0, 1, 0x65] + [UInt8](repeating: UInt8(round + 2), count: 3000)
+            let encoded = EncodedFrame(
+                codec: .h264, bytes: frame, isKeyFrame: true, captureTime: pair.now, timestamp: UInt32(round * 90_000))
+            pair.offerer.send(try XCTUnwrap(packetiser.packetise(encoded)), on: track, at: pair.now)
+            pair.run(for: .milliseconds(100))
+            let frames = pair.answererEvents.compactMap { event -> [UInt8]? in
+                if case .videoFrame(_, let frame) = event { frame.bytes } else { nil }
+            }
+            XCTAssertEqual(frames, [frame], "round \(round)")
+            pair.answererEvents = []
+            for direction in [MediaDirection.inactive, .sendonly] {
+                try pair.offerer.setDirection(direction, of: track)
+                try pair.negotiate()
+                pair.run(for: .milliseconds(100))
+            }
+            XCTAssertEqual(pair.offerer.statistics.outboundVideo.first?.keyFramesSent, round + 1)
+        }
+    }
 }
 
 /// An offerer and an answerer on one virtual clock with a perfect wire between them.
@@ -102,11 +130,5 @@ struct Pair: ~Copyable {
                 }
             }
         }
-    }
-}
-
-extension Datagrams {
-    func split() -> [[UInt8]] {
-        stride(from: 0, to: bytes.count, by: max(segmentSize, 1)).map { Array(bytes[$0..<min($0 + segmentSize, bytes.count)]) }
     }
 }

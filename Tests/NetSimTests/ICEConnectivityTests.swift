@@ -117,6 +117,21 @@ final class ICEConnectivityTests: XCTestCase {
         }
     }
 
+    func testUnreachableInterfacesCostMillisecondsOnly_RFC8445_14_2() {
+        let network = SimulatedNetwork(seed: 1)
+        // Of b's four addresses only the last is reachable, and b cannot begin itself: a must come to it in turn.
+        for ip in ["10.0.0.1", "10.0.0.9"] { network.addAddress(IPAddress(ip)!, up: LinkConditions(), down: LinkConditions()) }
+        let addresses = ["172.17.0.1", "172.18.0.1", "172.19.0.1", "10.0.0.9"].map { address($0, 6000) }
+        let a = IceHost("a", network, at: [address("10.0.0.1", 5000)], seed: 1, isControlling: true)
+        let b = IceHost("b", network, at: addresses, seed: 2, isControlling: false, mode: .lite)
+        a.signallingDelay = .zero
+        b.signallingDelay = .zero
+        connect(a, b)
+        XCTAssertTrue(network.run(for: .seconds(1)) { a.agent.route != nil && b.agent.route != nil })
+        XCTAssertLessThan(network.now, .zero + .milliseconds(20))
+        XCTAssertTrue(a.exchanges(with: b))
+    }
+
     func testNoAnswerFailsAfterPatience_RFC8863() {
         let (network, a, b) = pair()
         network.update(IPAddress("10.0.0.2")!) { $0.isBlackedOut = true }

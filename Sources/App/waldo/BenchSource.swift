@@ -53,10 +53,11 @@ func runBenchSource(_ arguments: [String]) -> Never {
     let ended = Task { await server.stop() }
     _ = Task {
         await ended.value
-        exit(0)
+        // The other threads still run: the server must outlive this, and OpenSSL's tables must not be taken down under them.
+        withExtendedLifetime(server) { _exit(0) }
     }
     sleep(5)
-    exit(1)
+    withExtendedLifetime(server) { _exit(1) }
 }
 
 private func parse(_ arguments: [String]) -> SourceServer.Options {

@@ -9,6 +9,9 @@ public enum MonotonicClock {
     /// Unix time in nanoseconds.
     public static func unixNanoseconds() -> Int64 { read(CLOCK_REALTIME) }
 
+    /// Unix time in whole seconds, as certificates want it.
+    public static func unixSeconds() -> Int64 { unixNanoseconds() / 1_000_000_000 }
+
     private static func read(_ clock: clockid_t) -> Int64 {
         var time = timespec()
         unsafe clock_gettime(clock, &time)

@@ -34,6 +34,11 @@ public struct Datagrams: Sendable {
         self.init(path: path, bytes: bytes, segmentSize: bytes.count)
     }
 
+    /// The datagrams one by one, copied.
+    public func split() -> [[UInt8]] {
+        stride(from: 0, to: bytes.count, by: max(segmentSize, 1)).map { Array(bytes[$0..<min($0 + segmentSize, bytes.count)]) }
+    }
+
     /// How many datagrams `bytes` holds.
     public var count: Int { bytes.isEmpty ? 0 : (bytes.count + segmentSize - 1) / segmentSize }
 }

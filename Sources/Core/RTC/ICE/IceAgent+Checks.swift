@@ -125,7 +125,8 @@ extension IceAgent {
         }
         guard let best else { return }
         sendCheck(.ordinary, pair: best, at: now)
-        nextCheckAt = now + configuration.pacing
+        ordinaryChecks += 1
+        nextCheckAt = now + (ordinaryChecks <= configuration.quickChecks ? configuration.quickPacing : configuration.pacing)
     }
 
     mutating func sendCheck(_ kind: IceCheck.Kind, pair index: Int, at now: Instant) {

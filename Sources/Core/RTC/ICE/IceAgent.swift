@@ -36,6 +36,7 @@ public struct IceAgent {
     var triggered: [Int] = []
     var checks: [IceCheck] = []
     var nextCheckAt = Instant.zero
+    var ordinaryChecks = 0
     var checkingSince: Instant?
     var firstValidAt: Instant?
     var nominationAt: Instant?
@@ -146,6 +147,7 @@ public struct IceAgent {
         if let kept, pairs.contains(where: { $0.id == kept }) { selectedID = kept }
         checks.removeAll { $0.pair != kept || $0.kind != .consent }
         triggered = []
+        ordinaryChecks = 0
         remoteCandidates = []
         namedCandidates = []
         hasAllRemoteCandidates = false

@@ -71,6 +71,10 @@ public struct IceConfiguration: Sendable {
     public var resolvesMDNS: Bool
     /// Ta: between two ordinary checks, and two gathering requests (RFC 8445 clause 14.2).
     public var pacing = Duration.milliseconds(50)
+    /// The first ordinary checks of a generation follow each other faster: RFC 8445 clause 14.2 allows down to 5 ms, and with a few
+    /// interfaces on both sides the right pair is among the first ten.
+    public var quickChecks = 10
+    public var quickPacing = Duration.milliseconds(5)
     /// Between two requests to STUN servers.
     public var gatheringPacing = Duration.milliseconds(20)
     /// How long a STUN server may take.

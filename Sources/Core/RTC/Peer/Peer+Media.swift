@@ -8,9 +8,8 @@ extension Peer {
     public mutating func send(_ frame: PacketisedFrame, on transceiver: TransceiverID, at now: Instant) {
         guard media != nil, let index = videoSenders.firstIndex(where: { $0.id == transceiver }) else { return }
         let share = videoShare
-        let neededKey = videoSenders[index].sender.needsKeyFrame
         videoSenders[index].sender.enqueue(frame, targetBitrate: share, at: now)
-        if videoSenders[index].sender.needsKeyFrame, !neededKey { emit(.event(.keyFrameNeeded(transceiver))) }
+        if videoSenders[index].sender.wantsKeyFrame(at: now) { emit(.event(.keyFrameNeeded(transceiver))) }
         videoSenders[index].sender.advance(to: now, through: &media!)
         media!.flush()
     }
@@ -32,8 +31,8 @@ extension Peer {
         videoSenders.first { $0.id == transceiver }?.sender.timestamp(of: frame)
     }
 
-    /// What the media of this peer may cost together, bit/s.
-    public var targetBitrate: Int { media?.congestion.targetBitrate ?? configuration.bitrate.start }
+    /// What the frames and sounds of this peer may cost together, without packet headers, bit/s.
+    public var targetBitrate: Int { media?.congestion.payloadBitrate ?? configuration.bitrate.start }
 
     /// Tells congestion control how much the sources would send at most, bit/s.
     public mutating func setDemand(_ bitrate: Int, at now: Instant) { media?.congestion.setDemand(bitrate, at: now) }
@@ -72,13 +71,23 @@ extension Peer {
     mutating func applyMedia(_ session: NegotiatedSession, at now: Instant) {
         guard media != nil else { return }
         let sending = Set(session.media.filter(\.sends).map(\.transceiver))
-        videoSenders.removeAll { !sending.contains($0.id) }
-        audioSenders.removeAll { !sending.contains($0.id) }
+        pauseSenders { !sending.contains($0) }
         let receiving = Set(session.media.filter(\.receives).map(\.transceiver))
         videoReceivers.removeAll { !receiving.contains($0.id) }
         audioReceivers.removeAll { !receiving.contains($0.id) }
         for section in session.media where section.sends { applySender(section) }
         reports.begin(at: now)
+    }
+
+    private mutating func pauseSenders(_ isPaused: (TransceiverID) -> Bool) {
+        for index in videoSenders.indices.reversed() where isPaused(videoSenders[index].id) {
+            var paused = videoSenders.remove(at: index)
+            paused.sender.pause()
+            pausedVideoSenders.append(paused)
+        }
+        for index in audioSenders.indices.reversed() where isPaused(audioSenders[index].id) {
+            pausedAudioSenders.append(audioSenders.remove(at: index))
+        }
     }
 
     private mutating func applySender(_ section: NegotiatedMedia) {
@@ -91,6 +100,10 @@ extension Peer {
                 rtxSSRC: section.localRTXSSRC, extensions: extensions)
             if let index = videoSenders.firstIndex(where: { $0.id == section.transceiver }) {
                 videoSenders[index].sender.update(parameters)
+            } else if let index = pausedVideoSenders.firstIndex(where: { $0.sender.parameters.ssrc == ssrc }) {
+                videoSenders.append(pausedVideoSenders.remove(at: index))
+                videoSenders[videoSenders.count - 1].sender.update(parameters)
+                emit(.event(.keyFrameNeeded(section.transceiver)))
             } else {
                 videoSenders.append((section.transceiver, VideoSender(parameters: parameters, random: environment.random())))
                 emit(.event(.keyFrameNeeded(section.transceiver)))
@@ -100,6 +113,9 @@ extension Peer {
                 mid: section.mid, payloadType: codec.payloadType, ssrc: ssrc, extensions: extensions)
             if let index = audioSenders.firstIndex(where: { $0.id == section.transceiver }) {
                 audioSenders[index].sender.update(parameters)
+            } else if let index = pausedAudioSenders.firstIndex(where: { $0.sender.parameters.ssrc == ssrc }) {
+                audioSenders.append(pausedAudioSenders.remove(at: index))
+                audioSenders[audioSenders.count - 1].sender.update(parameters)
             } else {
                 audioSenders.append((section.transceiver, AudioSender(parameters: parameters, random: environment.random())))
             }

@@ -19,15 +19,26 @@ extension Peer {
             // RFC 7983 clause 7.
             switch inner[0] {
             case 20...63:
-                guard let dtls else { return nil }  // the ClientHello may come before our answer was applied; it is sent again
-                dtls.receive(inner, at: now)
-                drainDTLS(at: now)
-                return nil
+                return receiveDTLS(inner, at: now)
             case 128...191: return RTPPacket.isRTCP(inner) ? receiveRTCP(inner, at: now) : receiveRTP(inner, at: now)
             case let byte: return refuse(.unknownProtocol(byte))
             }
         }
     }
+
+    /// The peer may have a path, or our answer, a round trip before we have: its first flight waits here instead of for a retransmission.
+    private mutating func receiveDTLS(_ datagram: Span<UInt8>, at now: Instant) -> PeerRefusal? {
+        guard let dtls else {
+            if earlyDTLS.count < Self.maximumEarlyDTLS { earlyDTLS.append(datagram.array) }
+            return nil
+        }
+        dtls.receive(datagram, at: now)
+        drainDTLS(at: now)
+        return nil
+    }
+
+    /// A ClientHello with a post-quantum key share is two datagrams; the rest is room for one repetition.
+    private static var maximumEarlyDTLS: Int { 4 }
 
     public mutating func streamOpened(_ transport: TransportID, localAddress: SocketAddress, at now: Instant) {
         ice.streamOpened(transport, localAddress: localAddress, at: now)
@@ -95,6 +106,8 @@ extension Peer {
         dtls = endpoint
         dtlsDeadline = now + configuration.handshakeTimeout
         endpoint.start(role: role, peerFingerprints: session.remoteFingerprints, at: now)
+        for datagram in earlyDTLS { endpoint.receive(datagram.span, at: now) }
+        earlyDTLS = []
         drainDTLS(at: now)
     }
 
@@ -111,7 +124,7 @@ extension Peer {
                 data.close(at: now)
                 drainData(at: now)
                 ice.close(at: now)
-                while let output = ice.nextOutput() { if case .transmit(let datagrams) = output { emit(.transmit(datagrams)) } }
+                drainICE(at: now)
             case .failed(let reason): fail("DTLS: \(reason)", at: now)
             }
         }

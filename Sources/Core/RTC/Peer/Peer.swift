@@ -15,6 +15,7 @@ public struct Peer: ~Copyable {
     // Transport, in the order in which it comes up.
     var dtls: (any DTLSEndpoint)?
     var dtlsIsConnected = false
+    var earlyDTLS: [[UInt8]] = []
     var dtlsDeadline: Instant?
     var media: MediaTransport?
     var data = DataChannels()
@@ -22,6 +23,9 @@ public struct Peer: ~Copyable {
     // Media.
     var videoSenders: [(id: TransceiverID, sender: VideoSender)] = []
     var audioSenders: [(id: TransceiverID, sender: AudioSender)] = []
+    /// Of transceivers whose direction sends no more for now.
+    var pausedVideoSenders: [(id: TransceiverID, sender: VideoSender)] = []
+    var pausedAudioSenders: [(id: TransceiverID, sender: AudioSender)] = []
     var videoReceivers: [(id: TransceiverID, receiver: VideoReceiver)] = []
     var audioReceivers: [(id: TransceiverID, receiver: AudioReceiver)] = []
     var feedback = FeedbackCollector()

@@ -2,25 +2,27 @@ import Reactor
 import Wire
 
 /// One request of the measuring tools' small HTTP server.
-struct SmallRequest {
-    var method: String
-    var path: String
-    var headers: [String: String]
-    var body: [UInt8]
+public struct SmallRequest: Sendable {
+    public var method: String
+    /// Without the query.
+    public var path: String
+    /// By lower-case name.
+    public var headers: [String: String]
+    public var body: [UInt8]
 }
 
-struct SmallResponse {
-    var status: Int
-    var headers: [(String, String)]
-    var body: [UInt8]
+public struct SmallResponse: Sendable {
+    public var status: Int
+    public var headers: [(String, String)]
+    public var body: [UInt8]
 
-    init(_ status: Int, _ contentType: String, _ body: String, headers: [(String, String)] = []) {
+    public init(_ status: Int, _ contentType: String, _ body: String, headers: [(String, String)] = []) {
         self.status = status
         self.headers = [("Content-Type", contentType)] + headers
         self.body = Array(body.utf8)
     }
 
-    init(_ status: Int, headers: [(String, String)] = []) {
+    public init(_ status: Int, headers: [(String, String)] = []) {
         self.status = status
         self.headers = headers
         body = []
@@ -41,7 +43,7 @@ struct SmallResponse {
 }
 
 /// Just enough HTTP/1.1 for the measuring tools on a loopback or test network: requests with Content-Length, keep-alive, hard limits.
-final class SmallHTTPServer {
+public final class SmallHTTPServer {
     private var listener: TCPListener?
     private var connections: [ObjectIdentifier: Connection] = [:]
     private let handle: (SmallRequest) -> SmallResponse
@@ -53,12 +55,13 @@ final class SmallHTTPServer {
         init(_ socket: TCPConnection) { self.socket = socket }
     }
 
-    init(_ address: SocketAddress, reactor: Reactor, handle: @escaping (SmallRequest) -> SmallResponse) throws(SystemError) {
+    public init(_ address: SocketAddress, reactor: Reactor, handle: @escaping (SmallRequest) -> SmallResponse) throws(SystemError) {
         self.handle = handle
         listener = try TCPListener(address, reactor: reactor) { [unowned self] socket in accept(socket) }
     }
 
-    var address: SocketAddress? { listener?.address }
+    /// With the port that the kernel chose.
+    public var address: SocketAddress? { listener?.address }
 
     private func accept(_ socket: TCPConnection) {
         guard connections.count < Self.maximumConnections else { return socket.close() }

@@ -118,7 +118,11 @@ public actor SourceServer {
         }
         do throws(NegotiationError) {
             let answer = try accept(description, session)
-            return SmallResponse(201, "application/sdp", answer, headers: [("Location", "/whep/\(session.id)")])
+            if answer.media.allSatisfy(\.isRejected) {
+                host.remove(session)
+                return SmallResponse(422, "text/plain", refusal(of: description) + "\n")
+            }
+            return SmallResponse(201, "application/sdp", answer.description, headers: [("Location", "/whep/\(session.id)")])
         } catch {
             host.remove(session)
             viewers[session.id] = nil
@@ -126,7 +130,7 @@ public actor SourceServer {
         }
     }
 
-    private func accept(_ offer: SessionDescription, _ session: PeerSession) throws(NegotiationError) -> String {
+    private func accept(_ offer: SessionDescription, _ session: PeerSession) throws(NegotiationError) -> SessionDescription {
         let wantsVideo = offer.media.contains { $0.kind == .video && !$0.isRejected }
         var transceiver: TransceiverID?
         if wantsVideo {
@@ -136,8 +140,17 @@ public actor SourceServer {
         viewers[session.id] = Viewer(session: session, transceiver: transceiver)
         let id = session.id
         session.onEvent = { [unowned self] event in assumeIsolated { $0.handle(event, of: id) } }
-        let answer = try session.answer(offer)
-        return answer.description
+        return try session.answer(offer)
+    }
+
+    /// Why nothing of an offer could be accepted.
+    private func refusal(of offer: SessionDescription) -> String {
+        guard offer.media.contains(where: { $0.kind == .video && !$0.isRejected }) else {
+            return "offer: expected a video section or data channels, got neither"
+        }
+        let other = options.codec == .h264 ? CodecKind.vp8 : .h264
+        return "offer: this source sends \(options.codec.name) only, which the offer does not take; "
+            + "start the source with --codec \(other.rawValue)"
     }
 
     private func end(_ viewer: Viewer) -> SmallResponse {
@@ -226,16 +239,5 @@ struct MetricsText {
 
     private mutating func write(_ name: String, _ help: String, _ type: String, _ value: some Numeric) {
         text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n\(name) \(value)\n"
-    }
-}
-
-extension PeerSession {
-    /// Answers an offer.
-    func answer(_ offer: SessionDescription) throws(NegotiationError) -> SessionDescription {
-        var outcome: Result<SessionDescription, NegotiationError>?
-        with { peer, now in
-            do throws(NegotiationError) { outcome = .success(try peer.answer(offer, at: now)) } catch { outcome = .failure(error) }
-        }
-        return try outcome!.get()
     }
 }

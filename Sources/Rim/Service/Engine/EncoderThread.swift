@@ -94,6 +94,8 @@ public final class EncoderThread: Sendable {
         let isKeyFrame = try encoder.encode(picture, forcesKeyFrame: isForced, into: &bytes)
         encodeNanoseconds.add(Int((MonotonicClock.now() - began).nanoseconds), ordering: .relaxed)
         encodedFrames.add(1, ordering: .relaxed)
+        // A picture that the rate control skipped leaves the wish open.
+        if isForced, isKeyFrame != true { requestKeyFrame() }
         guard let isKeyFrame else { return }
         let frame = EncodedFrame(
             codec: settings.codec, bytes: bytes, isKeyFrame: isKeyFrame, captureTime: captured,

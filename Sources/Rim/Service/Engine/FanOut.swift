@@ -18,6 +18,8 @@ public final class FanOut {
     /// Since the last key frame, while that is young: a late joiner begins with them at once.
     private var recent: [PacketisedFrame] = []
     private var lastKeyFrameRequest: Instant?
+    /// Asks again for those who asked too soon after the last request: a frame already on its way may be too old for them.
+    private var laterRequest: ReactorTimer?
     public private(set) var framesSent = 0
     public private(set) var keyFrames = 0
 
@@ -28,6 +30,7 @@ public final class FanOut {
         self.encoder = encoder
         packetiser = VideoPacketiser(codec: encoder.settings.codec)
         try encoder.frames.open(on: reactor) { [unowned self] frame in send(frame) }
+        laterRequest = reactor.makeTimer { [weak self] _ in self?.requestKeyFrame() }
     }
 
     public var viewerCount: Int { viewers.count }
@@ -54,8 +57,12 @@ public final class FanOut {
 
     public func requestKeyFrame() {
         let now = MonotonicClock.now()
-        guard now - (lastKeyFrameRequest ?? now - Self.keyFrameInterval) >= Self.keyFrameInterval else { return }
+        if let last = lastKeyFrameRequest, now - last < Self.keyFrameInterval {
+            laterRequest?.deadline = last + Self.keyFrameInterval
+            return
+        }
         lastKeyFrameRequest = now
+        laterRequest?.deadline = nil
         encoder.requestKeyFrame()
     }
 

@@ -28,7 +28,9 @@ public final class PeerSession {
         self.id = id
         self.peer = peer
         self.host = host
-        timer = host.reactor.makeTimer { [unowned self] now in
+        // Weak: among timers that are due together, one may end the session of the next.
+        timer = host.reactor.makeTimer { [weak self] now in
+            guard let self else { return }
             self.peer.advance(to: now)
             flush()
         }
@@ -44,6 +46,15 @@ public final class PeerSession {
             flush()
         }
         return try body(&peer, MonotonicClock.now())
+    }
+
+    /// Answers an offer.
+    public func answer(_ offer: SessionDescription) throws(NegotiationError) -> SessionDescription {
+        var outcome: Result<SessionDescription, NegotiationError>?
+        with { peer, now in
+            do throws(NegotiationError) { outcome = .success(try peer.answer(offer, at: now)) } catch { outcome = .failure(error) }
+        }
+        return try outcome!.get()
     }
 
     func receive(_ bytes: Span<UInt8>, on path: NetworkPath, at now: Instant) -> PeerRefusal? {

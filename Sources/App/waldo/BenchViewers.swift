@@ -1,0 +1,48 @@
+import Glibc
+import Service
+
+private let benchViewersUsage = """
+    usage: waldo bench viewers [OPTIONS]
+
+    Connects many viewers to a WHEP server, receives for a while, and prints one line of figures.
+
+      --url URL      (http://127.0.0.1:8000/whep)
+      --count N      viewers, 1 to 1000      (10)
+      --seconds N    how long to receive     (10)
+    """
+
+func runBenchViewers(_ arguments: [String]) -> Never {
+    let line = CommandLineOptions(arguments, known: ["url", "count", "seconds"], usage: benchViewersUsage)
+    let url = line.text("url") ?? "http://127.0.0.1:8000/whep"
+    let count = line.number("count", 1...1000, default: 10)
+    let seconds = line.number("seconds", 1...86_400, default: 10)
+    signal(SIGPIPE, SIG_IGN)
+    let load: ViewerLoad
+    do { load = try ViewerLoad() } catch { fail("cannot start: \(error)") }
+    _ = Task.detached {
+        do {
+            try await load.connect(count, to: url)
+            say("connected")
+            sleep(UInt32(seconds))
+            report(await load.summary())
+            await load.close()
+            usleep(100_000)
+            exit(0)
+        } catch {
+            fail("\(error)")
+        }
+    }
+    while true { pause() }
+}
+
+private func report(_ summary: ViewerLoad.Summary) {
+    func median(_ values: [Double]) -> String {
+        let sorted = values.sorted()
+        guard !sorted.isEmpty else { return "-" }
+        return "\((sorted[sorted.count / 2] * 100).rounded() / 100)"
+    }
+    say(
+        "viewers=\(summary.viewers) connected=\(summary.connected) connect_ms=\(median(summary.connectMilliseconds)) "
+            + "first_picture_ms=\(median(summary.firstPictureMilliseconds)) packets=\(summary.packets) lost=\(summary.lost) "
+            + "frames=\(summary.frames) key_frames=\(summary.keyFrames) freezes=\(summary.freezes)")
+}

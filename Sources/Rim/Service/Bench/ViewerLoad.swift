@@ -1,0 +1,109 @@
+import RTC
+import Reactor
+import Wire
+
+/// `waldo bench viewers`: many WHEP viewers in one process, which receive and put together the video but do not decode it.
+public actor ViewerLoad {
+    public struct Summary: Sendable {
+        public var viewers = 0
+        public var connected = 0
+        /// Milliseconds from the answer to the end of the DTLS handshake, one a viewer.
+        public var connectMilliseconds: [Double] = []
+        /// Milliseconds from the answer to the first whole picture, one a viewer.
+        public var firstPictureMilliseconds: [Double] = []
+        public var packets = 0
+        public var lost = 0
+        public var frames = 0
+        public var keyFrames = 0
+        public var freezes = 0
+    }
+
+    private struct Viewer {
+        var host: PeerHost
+        var session: PeerSession
+        var answered: Instant?
+        var connected: Instant?
+        var firstPicture: Instant?
+        var location: String?
+    }
+
+    private nonisolated let reactor: Reactor
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
+    private var viewers: [Viewer] = []
+    private var environment: EngineEnvironment?
+
+    public init() throws { reactor = try Reactor(name: "waldo-viewers") }
+
+    /// Adds viewers one after another; the HTTP exchange blocks the calling thread, not the reactor.
+    public nonisolated func connect(_ count: Int, to url: String) async throws {
+        let whep = try SmallHTTPClient(url)
+        for _ in 0..<count {
+            let (index, offer) = try await makeOffer()
+            let answer = try whep.request("POST", contentType: "application/sdp", Array(offer.utf8))
+            guard answer.status == 201 else {
+                throw SmallHTTPClient.Failure(
+                    description: "\(url) answered \(answer.status): \(String(decoding: answer.body, as: UTF8.self))")
+            }
+            try await apply(answer.body, location: answer.headers["location"], to: index)
+        }
+    }
+
+    private func makeOffer() throws -> (Int, String) {
+        let environment = try environment ?? EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
+        self.environment = environment
+        // A port each: to one server the viewers must differ in their addresses.
+        let host = try PeerHost(reactor: reactor, environment: environment, port: 0, addresses: [IPAddress(127, 0, 0, 1)])
+        let configuration = PeerConfiguration(ice: IceConfiguration(transports: host.transports))
+        let session = try host.makeSession(configuration)
+        let index = viewers.count
+        viewers.append(Viewer(host: host, session: session))
+        session.onEvent = { [unowned self] event in assumeIsolated { $0.handle(event, of: index) } }
+        let offer = try session.with { peer, now in
+            _ = peer.addTransceiver(.video, direction: .recvonly)
+            let offer = try peer.createOffer(at: now)
+            try peer.setLocal(offer, .offer, at: now)
+            return offer
+        }
+        return (index, offer.description)
+    }
+
+    private func apply(_ answer: [UInt8], location: String?, to index: Int) throws {
+        let description = try SessionDescription(parsing: answer)
+        viewers[index].answered = MonotonicClock.now()
+        viewers[index].location = location
+        try viewers[index].session.with { peer, now in try peer.setRemote(description, .answer, at: now) }
+    }
+
+    private func handle(_ event: PeerEvent, of index: Int) {
+        switch event {
+        case .stateChanged(.connected, _): viewers[index].connected = viewers[index].connected ?? MonotonicClock.now()
+        case .videoFrame: viewers[index].firstPicture = viewers[index].firstPicture ?? MonotonicClock.now()
+        default: break
+        }
+    }
+
+    public func summary() -> Summary {
+        var summary = Summary()
+        for viewer in viewers {
+            summary.viewers += 1
+            if viewer.session.state == .connected { summary.connected += 1 }
+            if let answered = viewer.answered {
+                if let connected = viewer.connected { summary.connectMilliseconds.append((connected - answered).milliseconds) }
+                if let first = viewer.firstPicture { summary.firstPictureMilliseconds.append((first - answered).milliseconds) }
+            }
+            for video in viewer.session.statistics.inboundVideo {
+                summary.packets += video.packetsReceived
+                summary.lost += video.packetsLost
+                summary.frames += video.framesReceived
+                summary.keyFrames += video.keyFramesDecoded
+                summary.freezes += video.freezeCount
+            }
+        }
+        return summary
+    }
+
+    public func close() {
+        for viewer in viewers { viewer.host.remove(viewer.session) }
+        viewers.removeAll()
+    }
+}

@@ -1,0 +1,121 @@
+// A WHEP viewer for the tests, the same in Chromium and Firefox. Every wait here is bounded by `within`.
+(() => {
+  const within = (seconds, what, promise) => Promise.race([promise, new Promise((_, reject) =>
+    setTimeout(() => reject(new Error(`after ${seconds} s still not: ${what}`)), seconds * 1000))]);
+  const until = (target, event, condition, what, seconds = 15) => within(seconds, what, new Promise(resolve => {
+    const check = () => condition() && resolve();
+    target.addEventListener(event, check);
+    check();
+  }));
+  const canvas = document.createElement('canvas');
+  canvas.width = 1024; canvas.height = 32;
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+
+  const viewer = window.viewer = {
+    within, until, times: [], delays: [], echoes: {},
+
+    timeCode(video) {
+      context.drawImage(video, 0, 0, 1024, 32, 0, 0, 1024, 32);
+      const pixels = context.getImageData(0, 16, 1024, 1).data;
+      let code = 0;
+      for (let bit = 0; bit < 32; bit++) if (pixels[(bit * 32 + 16) * 4] > 128) code += 2 ** bit;
+      return code;
+    },
+
+    watch(stream) {
+      viewer.video?.remove();
+      const video = viewer.video = document.createElement('video');
+      video.muted = video.autoplay = video.playsInline = true;
+      video.srcObject = stream;
+      document.body.replaceChildren(video);
+      const onFrame = () => {
+        const now = performance.timeOrigin + performance.now();
+        viewer.times.push(performance.now());
+        if (video.videoWidth >= 1024) viewer.delays.push((now - viewer.timeCode(video) + 2 ** 32) % 2 ** 32);
+        if (viewer.video === video) video.requestVideoFrameCallback(onFrame);
+      };
+      video.requestVideoFrameCallback(onFrame);
+      video.play().catch(() => {});
+    },
+
+    prepare({ video = true, audio = false, channels = [] } = {}) {
+      const pc = viewer.pc = new RTCPeerConnection();
+      if (video) pc.addTransceiver('video', { direction: 'recvonly' });
+      if (audio) pc.addTransceiver('audio', { direction: 'recvonly' });
+      viewer.channels = channels.map(({ label, ...options }) => pc.createDataChannel(label, options));
+      viewer.channels.forEach(channel => { channel.binaryType = 'arraybuffer'; });
+      pc.ontrack = event => { if (event.track.kind === 'video') viewer.watch(event.streams[0] ?? new MediaStream([event.track])); };
+      return pc;
+    },
+
+    // Sends the current offer; `change` goes to the session's own address with PATCH.
+    async exchange({ change = false, body } = {}) {
+      const response = await fetch(change ? viewer.location : '/whep', { method: change ? 'PATCH' : 'POST',
+        headers: { 'Content-Type': 'application/sdp' }, body: body ?? viewer.pc.localDescription.sdp });
+      const text = await response.text();
+      if (response.status !== (change ? 200 : 201)) throw new Error(`offer answered with ${response.status}: ${text}`);
+      if (!change) viewer.location = response.headers.get('Location');
+      viewer.answered = performance.now();
+      await viewer.pc.setRemoteDescription({ type: 'answer', sdp: text });
+      return text;
+    },
+
+    async connect(options) {
+      const pc = viewer.prepare(options);
+      await pc.setLocalDescription();
+      const answer = await viewer.exchange();
+      await until(pc, 'connectionstatechange', () => pc.connectionState === 'connected', 'connected');
+      await Promise.all(viewer.channels.map(channel => viewer.opened(channel)));
+      return answer;
+    },
+
+    async renegotiate(options) {
+      await viewer.pc.setLocalDescription(options?.iceRestart ? await viewer.pc.createOffer(options) : undefined);
+      return viewer.exchange({ change: true });
+    },
+
+    opened: channel => until(channel, 'open', () => channel.readyState === 'open', `channel ${channel.label} open`),
+    closed: channel => until(channel, 'close', () => channel.readyState === 'closed', `channel ${channel.label} closed`),
+
+    // Sends one message and answers the next that comes.
+    echo(channel, message, seconds = 10) {
+      return within(seconds, `echo on ${channel.label}`, new Promise(resolve => {
+        channel.addEventListener('message', event => resolve(event.data), { once: true });
+        channel.send(message);
+      }));
+    },
+
+    async bytesComeBack(channel, size) {
+      const sent = new Uint8Array(size);
+      for (let at = 0; at < size; at++) sent[at] = (at * 31 + (at >> 8)) & 255;
+      const got = await viewer.echo(channel, sent);
+      if (!(got instanceof ArrayBuffer)) return `a ${typeof got} came back`;
+      const bytes = new Uint8Array(got);
+      if (bytes.length !== size) return `${bytes.length} bytes came back`;
+      const wrong = sent.findIndex((byte, at) => bytes[at] !== byte);
+      return wrong < 0 ? 'same' : `byte ${wrong} differs`;
+    },
+
+    // Frames shown, the longest gap since `from`, delays by the picture's time code, and the decoder's own figures.
+    async videoFigures(from = 0) {
+      const times = viewer.times.filter(time => time >= from);
+      let gap = 0;
+      for (let at = 1; at < times.length; at++) gap = Math.max(gap, times[at] - times[at - 1]);
+      const stats = [...(await viewer.pc.getStats()).values()];
+      const inbound = stats.find(report => report.type === 'inbound-rtp' && report.kind === 'video') ?? {};
+      return { shown: times.length, gap, delays: viewer.delays.slice(-30), now: performance.now(),
+        width: viewer.video?.videoWidth ?? 0, height: viewer.video?.videoHeight ?? 0,
+        decoded: inbound.framesDecoded ?? 0, lost: inbound.packetsLost, plis: inbound.pliCount, nacks: inbound.nackCount,
+        freezes: inbound.freezeCount, codec: stats.find(report => report.id === inbound.codecId)?.mimeType };
+    },
+
+    async transport() {
+      const stats = await viewer.pc.getStats();
+      const all = [...stats.values()];
+      const transport = all.find(report => report.type === 'transport') ?? {};
+      const pair = stats.get(transport.selectedCandidatePairId) ?? all.find(report => report.type === 'candidate-pair' && report.selected) ?? {};
+      return { srtp: transport.srtpCipher, dtls: transport.tlsVersion, localUfrag: transport.iceLocalUsernameFragment,
+        local: stats.get(pair.localCandidateId), remote: stats.get(pair.remoteCandidateId) };
+    },
+  };
+})();
