@@ -65,6 +65,19 @@ final class PeerHostTests: XCTestCase {
     /// Carries the link between closures that all run on one reactor.
     private final class LinkBox: @unchecked Sendable { var link: Link? }
 
+    private static func stray(_ number: Int, _ random: inout SeededRandom, _ environment: EngineEnvironment) -> [UInt8] {
+        switch number % 4 {
+        case 0:
+            // A check for somebody who is not here (RFC 8445 clause 7.3).
+            var check = STUNMessage(.request, .binding, STUNTransactionID(environment))
+            check.add(.username, text: "nobody\(number):x")
+            return check.encoded(fingerprint: true)
+        case 1: return [22, 0xFE, 0xFD] + (0..<200).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        case 2: return [0x80, 96] + (0..<1000).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        default: return (0..<40).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        }
+    }
+
     func testStrangersCostACountAndNothingElse() async throws {
         let loop = try HostLoop()
         let box = try await connected(loop)
@@ -77,17 +90,7 @@ final class PeerHostTests: XCTestCase {
             var random = SeededRandom(seed: 3)
             let target = SocketAddress(IPAddress(127, 0, 0, 1), link.server.port)
             for number in 0..<count {
-                let bytes: [UInt8]
-                switch number % 4 {
-                case 0:
-                    // A check for somebody who is not here (RFC 8445 clause 7.3).
-                    var check = STUNMessage(.request, .binding, STUNTransactionID(environment))
-                    check.add(.username, text: "nobody\(number):x")
-                    bytes = check.encoded(fingerprint: true)
-                case 1: bytes = [22, 0xFE, 0xFD] + (0..<200).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-                case 2: bytes = [0x80, 96] + (0..<1000).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-                default: bytes = (0..<40).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-                }
+                let bytes = Self.stray(number, &random, environment)
                 flooder.send(bytes.span, segmentSize: bytes.count, to: target)
             }
         }
