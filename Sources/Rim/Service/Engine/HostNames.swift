@@ -29,7 +29,7 @@ package final class HostNames {
     }
 }
 
-/// One-shot queries of multicast DNS (RFC 6762 clause 5.1), repeated a few times within two seconds.
+/// One-shot queries of multicast DNS (RFC 6762 clause 5.1), repeated a few times.
 final class MulticastResolver {
     private struct Query {
         var name: String
@@ -43,9 +43,9 @@ final class MulticastResolver {
     private var queries: [Query] = []
 
     private static let limit = 64
-    /// From the beginning: when to ask, and when to give up.
-    private static let asks: [Duration] = [.zero, .milliseconds(400), .milliseconds(1200)]
-    private static let end = Duration.seconds(2)
+    /// From the beginning: when to ask, and when to give up. Chromium sends one answer a second, behind those for other names.
+    private static let asks: [Duration] = [.zero, .milliseconds(400), .milliseconds(1200), .milliseconds(3000)]
+    private static let end = Duration.seconds(5)
 
     init(reactor: Reactor) throws(SystemError) {
         socket = try UDPSocket(group: MulticastDNS.v4, interfaces: hostAddresses(), reactor: reactor) { [weak self] socket in
