@@ -68,15 +68,17 @@ final class UDPTests: XCTestCase {
         await loop.stop()
     }
 
+    private static func freePort(_ reactor: Reactor) throws -> UInt16 {
+        try UDPSocket(SocketAddress(IPAddress(0, 0, 0, 0), 0), reactor: reactor) { _ in }.address.port
+    }
+
     func testAGroupHearsWhatIsSentToIt() async throws {
         let loop = try Loop()
         let log = Log<[UInt8]>()
         let group = SocketAddress(IPAddress(239, 255, 77, 88), 0)
         try await loop.run { loop in
             let interfaces = hostAddresses().filter { $0.family == .v4 }
-            let probe = try UDPSocket(SocketAddress(IPAddress(0, 0, 0, 0), 0), reactor: loop.reactor) { _ in }
-            let here = SocketAddress(group.ip, probe.address.port)
-            withExtendedLifetime(probe) {}
+            let here = SocketAddress(group.ip, try Self.freePort(loop.reactor))
             let socket = loop.keep(
                 try UDPSocket(group: here, interfaces: interfaces, reactor: loop.reactor) { socket in
                     socket.receive { bytes, _ in log.add(unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }) }

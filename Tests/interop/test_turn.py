@@ -93,6 +93,14 @@ def test_a_certificate_that_is_not_trusted_is_said(directory):
             assert line.startswith(f"server-failed {server.url('tls')} 701 ") and "certificate" in line, line
 
 
+def test_a_certificate_for_another_server_is_said(directory):
+    with TurnServer(directory, certified="192.0.2.99") as server:
+        with Peer(*relayed(server, "tls", "--channel", "drive")) as peer:
+            peer.say("create-offer")
+            line = peer.expect("server-failed", 10)
+            assert "IP address mismatch" in line, line
+
+
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 def test_nobody_listening_is_said(directory, transport):
     with TurnServer(directory) as server:

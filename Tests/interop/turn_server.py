@@ -51,12 +51,12 @@ def make_certificate(directory, name="turn.waldo.test", address="127.0.0.1"):
 
 
 class TurnServer:
-    """`port` for UDP and TCP, `tls_port` for TLS. `options` go to turnserver as they are."""
+    """`port` for UDP and TCP, `tls_port` for TLS. `options` go to turnserver as they are; `certified` is the address in its certificate."""
 
-    def __init__(self, directory, *options, address="127.0.0.1"):
+    def __init__(self, directory, *options, address="127.0.0.1", certified=None):
         self.address = address
         self.port, self.tls_port = free_ports(address, 2)
-        self.certificate, key = make_certificate(directory, address=address)
+        self.certificate, key = make_certificate(directory, address=certified or address)
         self.log_path = os.path.join(directory, "turnserver.log")
         self.log = open(self.log_path, "w")
         command = [

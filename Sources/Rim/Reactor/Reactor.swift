@@ -41,7 +41,11 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
                 unsafe Unmanaged<Reactor>.fromOpaque(context!).takeRetainedValue().run()
                 return nil
             }, context)
-        guard code == 0 else { throw SystemError("pthread_create", name, code: code) }
+        guard code == 0 else {
+            unsafe Unmanaged<Reactor>.fromOpaque(context).release()
+            throw SystemError("pthread_create", name, code: code)
+        }
+        pthread_detach(created)
     }
 
     // MARK: Executor

@@ -70,12 +70,15 @@ public final class TCPConnection {
         }
     }
 
+    /// Bytes that the kernel has not taken yet.
+    public var backlog: Int { unsent.count - sent }
+
     /// Queues bytes; a connection whose reader is too far behind is closed.
     public func send(_ bytes: [UInt8]) {
         guard !isClosed else { return }
         unsent.append(contentsOf: bytes)
         flush()
-        if unsent.count - sent > Self.maximumUnsent { close() }
+        if backlog > Self.maximumUnsent { close() }
     }
 
     public func closeAfterSending() {

@@ -116,6 +116,9 @@ public actor PeerBench {
         guard let command = words.first, let session else { return }
         let rest = words.count > 1 ? words[1] : ""
         do {
+            if host?.sessions[session.id] == nil, command != "stats", command != "close" {
+                throw BenchError("the peer has \(session.state.rawValue); start another")
+            }
             switch command {
             case "create-offer": try offer(restartsICE: false)
             case "restart": try offer(restartsICE: true)

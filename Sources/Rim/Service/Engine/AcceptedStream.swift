@@ -16,6 +16,7 @@ final class AcceptedStream {
     }
 
     func send(_ datagrams: Datagrams) {
+        guard connection.backlog < ServerStream.largestBacklog else { return }
         var framed: [UInt8] = []
         for start in stride(from: 0, to: datagrams.bytes.count, by: max(datagrams.segmentSize, 1)) {
             let end = min(start + datagrams.segmentSize, datagrams.bytes.count)

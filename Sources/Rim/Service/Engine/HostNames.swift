@@ -4,15 +4,15 @@ import Reactor
 import Wire
 
 /// Finds the addresses of servers' names (DNS) and of peers' names under `.local` (mDNS). Lives on the reactor; makes what it needs at first use.
-final class HostNames {
+package final class HostNames {
     private let reactor: Reactor
     private var resolver: NameResolver?
     private var multicast: MulticastResolver?
 
-    init(reactor: Reactor) { self.reactor = reactor }
+    package init(reactor: Reactor) { self.reactor = reactor }
 
     /// Tells the addresses later; none when the name is unknown.
-    func resolve(_ name: String, _ completion: @escaping ([IPAddress]) -> Void) {
+    package func resolve(_ name: String, _ completion: @escaping ([IPAddress]) -> Void) {
         do throws(SystemError) {
             if name.lowercased().hasSuffix(".local") {
                 if multicast == nil { multicast = try MulticastResolver(reactor: reactor) }
@@ -29,7 +29,7 @@ final class HostNames {
     }
 }
 
-/// One-shot queries of multicast DNS (RFC 6762 clause 5.1), repeated a few times within two seconds.
+/// One-shot queries of multicast DNS (RFC 6762 clause 5.1), repeated a few times.
 final class MulticastResolver {
     private struct Query {
         var name: String
@@ -43,9 +43,9 @@ final class MulticastResolver {
     private var queries: [Query] = []
 
     private static let limit = 64
-    /// From the beginning: when to ask, and when to give up.
-    private static let asks: [Duration] = [.zero, .milliseconds(400), .milliseconds(1200)]
-    private static let end = Duration.seconds(2)
+    /// From the beginning: when to ask, and when to give up. Chromium sends one answer a second, behind those for other names.
+    private static let asks: [Duration] = [.zero, .milliseconds(400), .milliseconds(1200), .milliseconds(3000)]
+    private static let end = Duration.seconds(5)
 
     init(reactor: Reactor) throws(SystemError) {
         socket = try UDPSocket(group: MulticastDNS.v4, interfaces: hostAddresses(), reactor: reactor) { [weak self] socket in

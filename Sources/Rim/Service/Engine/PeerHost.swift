@@ -59,6 +59,8 @@ public final class PeerHost {
         sweeper = reactor.makeTimer { [unowned self] _ in sweep() }
     }
 
+    /// Paths that are filed under sessions, at most 32 for each.
+    package var pathCount: Int { byPath.count }
     public var port: UInt16 { transports.first?.address.port ?? 0 }
     /// System calls for sending, datagrams that the kernel did not take, and how it segments.
     public var socketStatistics: (calls: Int, dropped: Int, offload: String) {

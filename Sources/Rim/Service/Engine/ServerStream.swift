@@ -22,6 +22,9 @@ final class ServerStream {
     /// For the connection and TLS together.
     private static let patience = Duration.seconds(10)
 
+    /// Behind this many bytes that the network does not take, datagrams are lost, as on any other path, rather than late.
+    static let largestBacklog = 128 << 10
+
     /// `tlsName`: the server's name or address, for TLS; nil: plain TCP.
     init(to remote: SocketAddress, tlsName: String?, trust: TLSTrust, reactor: Reactor) {
         self.remote = remote
@@ -101,7 +104,7 @@ final class ServerStream {
     }
 
     func send(_ datagrams: Datagrams) {
-        guard !isClosed, let connection else { return }
+        guard !isClosed, let connection, connection.backlog < Self.largestBacklog else { return }
         var framed: [UInt8] = []
         for start in stride(from: 0, to: datagrams.bytes.count, by: max(datagrams.segmentSize, 1)) {
             let end = min(start + datagrams.segmentSize, datagrams.bytes.count)
