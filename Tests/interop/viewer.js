@@ -77,9 +77,14 @@
     // A peer without WHEP: descriptions go through the test, with all their candidates.
     start() {
       const pc = viewer.pc = new RTCPeerConnection();
-      viewer.channels = []; viewer.tracks = [];
+      viewer.channels = [];
       pc.ontrack = event => {
-        viewer.tracks.push(event.track);
+        // Sound by itself: a muted picture mutes it, and its energy is then nought.
+        if (event.track.kind === 'audio') {
+          viewer.sound = new Audio();
+          viewer.sound.srcObject = new MediaStream([event.track]);
+          viewer.sound.play().catch(() => {});
+        }
         if (event.track.kind === 'video') viewer.watch(event.streams[0] ?? new MediaStream([event.track]));
       };
       pc.ondatachannel = event => { event.channel.binaryType = 'arraybuffer'; viewer.channels.push(event.channel); };
