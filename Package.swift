@@ -27,9 +27,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
         swiftSettings: house)
 }
 
+let examples = ["TwoPeers", "VideoSender"]
+
 func example(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
-        name: name, dependencies: dependencies, path: "examples", sources: ["\(name).swift"], swiftSettings: house)
+        name: name, dependencies: dependencies, path: "examples", exclude: examples.filter { $0 != name }.map { "\($0).swift" },
+        swiftSettings: house)
 }
 
 let package = Package(

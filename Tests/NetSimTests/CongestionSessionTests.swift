@@ -72,4 +72,15 @@ final class CongestionSessionTests: XCTestCase {
             }
         }
     }
+
+    func testZTrace() {
+        let e = ProcessInfo.processInfo.environment
+        guard let bw = e["BW"].flatMap({ Int($0) }), let rtt = e["RTT"].flatMap({ Int($0) }), let seed = e["SEED"].flatMap({ UInt64($0) }) else { return }
+        var scenario = scenario(seed, bandwidth: bw, roundTrip: rtt)
+        scenario.robot.up.loss = e["LOSS"].flatMap { Double($0) } ?? 0
+        scenario.traces = true
+        let report = SimulatedSession(scenario).run()
+        for (at, bitrate) in report.targets { print("target", (at - .zero).seconds, bitrate) }
+        for line in report.traces { print(line) }
+    }
 }

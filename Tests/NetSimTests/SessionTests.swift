@@ -24,11 +24,12 @@ final class SessionTests: XCTestCase {
         var sent = 0, received = 0, messages = 0
         let began = ContinuousClock.now
         for seed in seeds {
-            let report = SimulatedSession(.random(seed: seed)).run()
+            let scenario = SessionScenario.random(seed: seed)
+            let report = SimulatedSession(scenario).run()
             sent += report.framesSent
             received += report.framesReceived
             messages += report.messagesReceived
-            if !report.problems.isEmpty { failures.append("seed \(seed): \(report.problems.prefix(4).joined(separator: "; "))") }
+            if !report.problems.isEmpty { failures.append("seed \(seed): \(report.problems.prefix(4).joined(separator: "; "))\n  \(scenario.summary)\n  \(report.states)") }
         }
         print("\(seeds.count) sessions: \(received) of \(sent) frames and \(messages) messages in \(ContinuousClock.now - began)")
         XCTAssertEqual(failures.count, 0, "\(failures.count) of \(seeds.count); replay with WALDO_SEEDS=…\n" + failures.prefix(40).joined(separator: "\n"))

@@ -51,7 +51,8 @@ public final class SimulatedSession {
             if let stun = try? IceServer(url: "stun:203.0.113.1:3478") { servers.append(stun) }
             return PeerConfiguration(
                 ice: IceConfiguration(mode: mode, servers: mode == .lite ? [] : servers, relayOnly: scenario.relayOnly),
-                videoCodecs: [scenario.codec], bitrate: scenario.limits, unexpectedMediaDirection: .recvonly)
+                videoCodecs: [scenario.codec], bitrate: scenario.limits, unexpectedMediaDirection: .recvonly,
+                traces: scenario.traces)
         }
         robot = SessionHost(
             network, at: SocketAddress(robotAddress, 5004), configuration: configuration(scenario.robot.mode),
@@ -156,6 +157,7 @@ public final class SimulatedSession {
             target = min(bitrate, scenario.demand)
             report.targets.append((now, bitrate))
         case .stateChanged(let state, let reason): stateChanged("robot", state, reason, at: now)
+        case .trace(let line): report.traces.append(line)
         case .dataChannel(let event): heard(event, sending: &telemetry, receiving: &commands)
         default: break
         }
@@ -173,6 +175,7 @@ public final class SimulatedSession {
     }
 
     private func stateChanged(_ name: String, _ state: PeerState, _ reason: String?, at now: Instant) {
+        report.states.append("\(name) \(state) \((now - .zero).milliseconds)")
         if state == .failed || state == .closed, !hasEnded {
             report.problems.append("\(name) \(state) after \((now - .zero).seconds) s: \(reason ?? "no reason")")
         }

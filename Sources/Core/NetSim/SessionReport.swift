@@ -22,6 +22,10 @@ public struct SessionReport: Sendable {
     public var bytesEach100Milliseconds: [Int] = []
     public var targets: [(at: Instant, bitrate: Int)] = []
     public var connectedAt: Instant?
+    /// Who came to which state when.
+    public var states: [String] = []
+    /// Lines of the robot's trace, where the scenario asks for it.
+    public var traces: [String] = []
     public var robotStatistics: PeerStatistics?
     public var viewerStatistics: PeerStatistics?
     public var uplink = LinkStatistics()

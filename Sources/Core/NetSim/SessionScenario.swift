@@ -45,11 +45,24 @@ public struct SessionScenario: Sendable {
     public var limits = BitrateLimits()
     public var sendsVideo = true
     public var sendsData = true
+    /// Keep the robot's trace in the report.
+    public var traces = false
     public var incidents: [(after: Duration, incident: SessionIncident)] = []
     /// After the first connection.
     public var length = Duration.seconds(10)
 
     public init(seed: UInt64) { self.seed = seed }
+
+    /// What makes this session one of its own, in a line.
+    public var summary: String {
+        func words(_ access: SessionAccess) -> String {
+            let link = access.up
+            return "\(access.mode) \(access.nat.map { "\($0)" } ?? "no NAT") delay \(link.delay.milliseconds) jitter \(link.jitter.milliseconds)"
+                + " loss \(link.loss) burst \(link.burstStart) \(link.bandwidth.map { $0 / 1000 } ?? 0) kbit/s"
+        }
+        return "\(robotOffers ? "robot" : "viewer") offers, \(codec) \(frameRate)/s, TURN \(hasTURN)\(relayOnly ? " only" : ""),"
+            + " robot [\(words(robot))], viewer [\(words(viewer))], \(incidents.map { "\($0.after.milliseconds): \($0.incident)" })"
+    }
 
     /// Two full agents behind these NATs find a direct path (symmetric mapping is beaten by filters that look at addresses only).
     public var connectsDirectly: Bool {

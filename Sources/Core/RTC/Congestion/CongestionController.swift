@@ -125,7 +125,8 @@ public struct CongestionController: Sendable {
         if arrived > 0 { heard(at: now) }
         if let newest { note(roundTrip: now - newest.sent, isReport: false, at: now) }
         loss.add(
-            lost: lost, arrived: arrived, target: targetBitrate, hasQueue: hasQueue(at: now), roundTrip: responseTime, at: now)
+            lost: lost, arrived: arrived, target: targetBitrate, acknowledged: acknowledged.bitrate, hasQueue: hasQueue(at: now),
+            roundTrip: responseTime, at: now)
         judge(isOver: isOver, at: now)
         update(at: now)
         planProbes(at: now)
@@ -153,7 +154,7 @@ public struct CongestionController: Sendable {
             shown = 0
             nextProbe = now + Self.probeInterval
             rate.overused(acknowledged: delivered, queue: queue.delay, roundTrip: responseTime, at: now)
-        } else if detector.usage == .under || queue.delay > .milliseconds(25) || detector.trend > detector.threshold {
+        } else if detector.usage == .under || queue.delay > .milliseconds(20) || detector.trend > detector.threshold {
             rate.hold(at: now)
         } else {
             let usable = max(delivered.map { $0 * 3 / 2 + 10_000 } ?? limits.start, shown)
@@ -238,7 +239,8 @@ public struct CongestionController: Sendable {
         // No transport-wide feedback: a round trip far above the best stands for a queue.
         let queued = sample.map { $0 - (smallestRoundTrip ?? $0) } ?? .zero
         let isQueued = queued > .milliseconds(100)
-        loss.judge(Double(fractionLost) / 256, target: targetBitrate, hasQueue: isQueued, roundTrip: responseTime, at: now)
+        loss.judge(
+            Double(fractionLost) / 256, target: targetBitrate, acknowledged: nil, hasQueue: isQueued, roundTrip: responseTime, at: now)
         if isQueued {
             rate.overused(acknowledged: nil, queue: queued, roundTrip: responseTime, at: now)
             rate.lower(to: targetBitrate * 85 / 100, at: now)
@@ -301,6 +303,20 @@ public struct CongestionController: Sendable {
     public var deadline: Instant? {
         let silence = lastFeedback == nil ? nil : silentSince.map { $0 + Self.silence }
         return earlier(probes.deadline, silence)
+    }
+}
+
+extension CongestionController {
+    /// What the estimates stand at, for a trace.
+    var traceFields: [String: String] {
+        [
+            "target": "\(targetBitrate)", "delay_based": "\(rate.bitrate)", "acknowledged": "\(acknowledged.bitrate ?? 0)",
+            "queue_ms": "\(Int(queue.delay.milliseconds))", "trend": "\(Int(detector.trend * 10))",
+            "threshold": "\(Int(detector.threshold * 10))", "usage": "\(detector.usage)",
+            "loss_bound": loss.bound == .max ? "none" : "\(loss.bound)", "loss": "\(Int(loss.fraction * 1000))",
+            "baseline": "\(Int(loss.baseline * 1000))", "capacity": rate.knownCapacity.map { "\($0)" } ?? "unknown",
+            "probe": "\(probes.lastBitrate)", "round_trip_ms": roundTrip.map { "\(Int($0.milliseconds))" } ?? "unknown",
+        ]
     }
 }
 

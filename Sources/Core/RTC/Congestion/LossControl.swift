@@ -16,37 +16,43 @@ struct LossControl: Sendable {
     private var episode: (loss: Double, bitrate: Int)?
 
     private static let window = Duration.milliseconds(400)
-    private static let minimumPackets = 40
+    private static let minimumPackets = 20
 
-    mutating func add(lost: Int, arrived: Int, target: Int, hasQueue: Bool, roundTrip: Duration, at now: Instant) {
+    mutating func add(
+        lost: Int, arrived: Int, target: Int, acknowledged: Int?, hasQueue: Bool, roundTrip: Duration, at now: Instant
+    ) {
         self.lost += lost
         told += lost + arrived
         if windowSince == nil { windowSince = now }
         guard let since = windowSince, now - since >= Self.window, told >= Self.minimumPackets || now - since >= Self.window * 5, told > 0 else {
             return
         }
-        judge(Double(self.lost) / Double(told), target: target, hasQueue: hasQueue, roundTrip: roundTrip, at: now)
+        judge(Double(self.lost) / Double(told), target: target, acknowledged: acknowledged, hasQueue: hasQueue, roundTrip: roundTrip, at: now)
         self.lost = 0
         told = 0
         windowSince = now
     }
 
     /// A receiver report says the same with less detail.
-    mutating func judge(_ loss: Double, target: Int, hasQueue: Bool, roundTrip: Duration, at now: Instant) {
+    mutating func judge(
+        _ loss: Double, target: Int, acknowledged: Int?, hasQueue: Bool, roundTrip: Duration, at now: Instant
+    ) {
         fraction = loss
         baseline = hasQueue ? baseline * 0.9 : min(baseline, max(loss, baseline * 0.95))
         let extra = loss - baseline
         if extra > 0.1 {
-            cut(loss, target: target, hasQueue: hasQueue, roundTrip: roundTrip, at: now)
+            cut(loss, target: target, acknowledged: acknowledged, hasQueue: hasQueue, roundTrip: roundTrip, at: now)
         } else if bound != .max {
             // Little is lost: the bound makes way, faster the less there is.
-            bound = Int(Double(bound) * (extra < 0.02 || !hasQueue ? 1.1 : 1.02))
+            bound = Int(Double(bound) * (extra < 0.02 ? 1.25 : hasQueue ? 1.02 : 1.1))
             if bound > 2 * target { release() }
         }
         if extra < 0.05 { episode = nil }
     }
 
-    private mutating func cut(_ loss: Double, target: Int, hasQueue: Bool, roundTrip: Duration, at now: Instant) {
+    private mutating func cut(
+        _ loss: Double, target: Int, acknowledged: Int?, hasQueue: Bool, roundTrip: Duration, at now: Instant
+    ) {
         if let lastCut, now - lastCut < roundTrip + .milliseconds(200) { return }
         lastCut = now
         if let episode {
@@ -60,7 +66,8 @@ struct LossControl: Sendable {
         } else {
             episode = (loss, target)
         }
-        bound = Int(Double(min(target, bound)) * (1 - 0.5 * min(loss, 0.6)))
+        // Never below what gets through: what is lost beyond it has cost its bandwidth already.
+        bound = max(Int(Double(min(target, bound)) * (1 - 0.5 * min(loss, 0.6))), min((acknowledged ?? 0) * 85 / 100, target))
     }
 
     private mutating func release() { bound = .max }

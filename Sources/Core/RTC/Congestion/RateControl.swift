@@ -13,6 +13,10 @@ struct RateControl: Sendable {
     private static let decrease = 0.85
     /// A second, while the capacity is not known.
     private static let growth = 1.15
+    /// Above this part of the known capacity steps are small: about half an average packet (bits) a response time, or this part of the rate a second.
+    private static let near = 0.92
+    private static let step = 4000.0
+    private static let nearGrowth = 0.025
 
     init(limits: BitrateLimits) {
         self.limits = limits
@@ -26,7 +30,7 @@ struct RateControl: Sendable {
             guard let acknowledged, acknowledged * 2 < bitrate else { return }
         }
         // The more stands in the queue, the deeper the cut that drains it.
-        let factor = Self.decrease - min(max((queue.seconds - 0.05) * 1.5, 0), 0.25)
+        let factor = Self.decrease - min(max((queue.seconds - 0.03) * 2, 0), 0.25)
         let delivered = Double(acknowledged ?? bitrate)
         var next = delivered * factor
         if next > Double(bitrate) { next = min(Double(bitrate) * 0.95, Double(capacity?.mean ?? .infinity) * Self.decrease) }
@@ -53,10 +57,8 @@ struct RateControl: Sendable {
         let elapsed = min(max((now - lastChange).seconds, 0), 1)
         if let known = capacity, Double(acknowledged ?? 0) > known.mean * (1 + 3 * known.variance.squareRoot()) { capacity = nil }
         let next: Double
-        if let known = capacity, Double(bitrate) > 0.7 * known.mean {
-            // Half an average packet a response time, at least 4 % a second.
-            let step = 9600 / (roundTrip.seconds + 0.1)
-            next = Double(bitrate) + max(step * 0.5, 0.04 * Double(bitrate)) * elapsed
+        if let known = capacity, Double(bitrate) > Self.near * known.mean {
+            next = Double(bitrate) + max(Self.step / (roundTrip.seconds + 0.1), Self.nearGrowth * Double(bitrate)) * elapsed
         } else {
             next = Double(bitrate) * (1 + (Self.growth - 1) * elapsed)
         }

@@ -39,7 +39,9 @@ extension Peer {
         case .pictureLoss(_, let source): keyFrameRequested(source, isFIR: false)
         case .fullIntraRequest(_, let entries): for entry in entries { keyFrameRequested(entry.ssrc, isFIR: true) }
         case .remb(_, let bitrate, _): media!.congestion.receivedREMB(bitrate, at: now)
-        case .transportFeedback(let feedback): media!.congestion.received(feedback, at: now)
+        case .transportFeedback(let feedback):
+            media!.congestion.received(feedback, at: now)
+            if configuration.traces { trace("congestion", media!.congestion.traceFields, at: now) }
         case .goodbye, .sourceDescription, .other: break
         }
     }

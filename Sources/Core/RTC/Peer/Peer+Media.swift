@@ -8,9 +8,8 @@ extension Peer {
     public mutating func send(_ frame: PacketisedFrame, on transceiver: TransceiverID, at now: Instant) {
         guard media != nil, let index = videoSenders.firstIndex(where: { $0.id == transceiver }) else { return }
         let share = videoShare
-        let neededKey = videoSenders[index].sender.needsKeyFrame
         videoSenders[index].sender.enqueue(frame, targetBitrate: share, at: now)
-        if videoSenders[index].sender.needsKeyFrame, !neededKey { emit(.event(.keyFrameNeeded(transceiver))) }
+        if videoSenders[index].sender.wantsKeyFrame(at: now) { emit(.event(.keyFrameNeeded(transceiver))) }
         videoSenders[index].sender.advance(to: now, through: &media!)
         media!.flush()
     }

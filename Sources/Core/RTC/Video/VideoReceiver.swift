@@ -40,10 +40,15 @@ struct VideoReceiver {
         var sequence: Int64
         var timestamp: UInt32
         var marker: Bool
-        var startsFrame: Bool
-        var startsKeyFrame: Bool
+        var keyFrame: KeyFrameStart
         var codec: CodecKind
         var payload: [UInt8]
+    }
+
+    /// A place where decoding may begin, and how far the frame from there has been looked through.
+    private struct Entry {
+        var start: Int64
+        var scanned: Int64
     }
 
     let ssrc: SSRC
@@ -52,132 +57,235 @@ struct VideoReceiver {
     private var unwrapper = SequenceUnwrapper()
     private var nack = NackGenerator()
     private let usesNack: Bool
-    /// Packets not yet handed out, by sequence number modulo the size.
-    private var slots: [Slot?] = Array(repeating: nil, count: 2048)
-    /// The first sequence number not yet handed out.
-    private var next: Int64?
+    /// Packets not yet handed out, by sequence number modulo the size, which grows as it is needed.
+    private var slots: [Slot?] = []
+    /// The frame at the front.
+    private var front: Entry?
     private var newest: Int64 = 0
+    /// Beginnings of key frames, in rising order.
+    private var entries: [Entry] = []
+    /// The last packet of the last frame that stood at the front: the next packet begins a frame.
+    private var lastEnd: Int64?
+    private var hasParameters = false
     private var needsKeyFrame = true
+    /// Somebody asked for a key frame although nothing is broken.
+    private var wantsKeyFrame = false
     private var lastKeyFrameRequest: Instant?
+    private var gapSince: Instant?
+    private var strange: Int64?
     private var lastFrame: Instant?
     private var usualGap = 0.033
     private var ready: [ReceivedFrame] = []
 
-    private static let maximumFrame = 4 << 20
+    private static let smallest = 128, largest = 2048
+    private static let maximumEntries = 8
+    private static let maximumFrame = 2 << 20
     private static let maximumReady = 64
     private static let keyFrameInterval = Duration.milliseconds(300)
+    /// Without NACK a gap is given this long to close by itself.
+    private static let gapPatience = Duration.milliseconds(30)
+    /// A number further ahead, or further behind, is believed when the next one follows it (RFC 3550 appendix A.1).
+    private static let maximumDropout: Int64 = 3000, maximumMisorder: Int64 = 2048
 
     init(ssrc: SSRC, usesNack: Bool) {
         self.ssrc = ssrc
         self.usesNack = usesNack
     }
 
-    /// One decrypted packet; `bytes[packet.payload]` is its payload, with RTX already undone.
+    // MARK: Packets
+
+    /// One decrypted packet; `payload` with RTX already undone.
     mutating func receive(_ packet: RTPPacket, payload: Span<UInt8>, codec: CodecKind, isRetransmission: Bool, at now: Instant) {
+        guard isPlausible(packet.sequenceNumber) else {
+            statistics.packetsDiscarded += 1
+            return
+        }
         let sequence = unwrapper.unwrap(packet.sequenceNumber)
         if isRetransmission {
             statistics.retransmittedPacketsReceived += 1
         } else {
             reception.received(sequence, timestamp: packet.timestamp, bytes: payload.count, at: now)
         }
-        guard payload.count > 0 || sequence >= next ?? 0 else { return }
-        if let next, sequence < next {
+        let isTooMuch = nack.received(sequence, isRetransmission: isRetransmission, at: now)
+        begin(with: sequence)
+        guard let start = front?.start, sequence >= start, slot(sequence) == nil else {
             statistics.packetsDiscarded += 1
             return
         }
-        if nack.received(sequence, at: now), usesNack { restart(from: sequence) }
-        if next == nil { next = sequence }
-        guard let first = next, sequence - first < Int64(slots.count) else {
-            restart(from: sequence)
-            store(sequence, packet, payload, codec)
-            return
-        }
-        store(sequence, packet, payload, codec)
+        if isTooMuch && usesNack || sequence - start >= Int64(Self.largest) { restart(from: sequence) }
+        store(sequence, packet, payload, codec, at: now)
         assemble(at: now)
     }
 
-    private mutating func store(_ sequence: Int64, _ packet: RTPPacket, _ payload: Span<UInt8>, _ codec: CodecKind) {
-        newest = max(newest, sequence)
-        let startsFrame =
-            switch codec {
-            case .vp8: (try? VP8Payload.Descriptor(payload))?.startsFrame ?? false
-            default: false
-            }
-        let startsKeyFrame = codec == .vp8 ? VP8Payload.startsKeyFrame(payload) : H264Payload.startsKeyFrame(payload)
-        slots[Int(sequence & 2047)] = Slot(
-            sequence: sequence, timestamp: packet.timestamp, marker: packet.marker, startsFrame: startsFrame,
-            startsKeyFrame: startsKeyFrame, codec: codec, payload: payload.array)
+    private mutating func isPlausible(_ number: UInt16) -> Bool {
+        guard front != nil else { return true }
+        let sequence = unwrapper.peek(number)
+        guard sequence > newest + Self.maximumDropout || sequence < newest - Self.maximumMisorder else { return true }
+        guard sequence == strange else {
+            strange = sequence + 1
+            return false
+        }
+        strange = nil
+        unwrapper = SequenceUnwrapper()
+        nack = NackGenerator()
+        reception = ReceptionStatistics(clockRate: 90_000)
+        clear()
+        front = nil
+        entries.removeAll()
+        lastEnd = nil
+        needsKeyFrame = true
+        return true
     }
 
-    /// Everything before is lost: begins again at the next key frame.
-    private mutating func restart(from sequence: Int64) {
-        for index in slots.indices { slots[index] = nil }
-        next = sequence
-        needsKeyFrame = true
-        statistics.framesDropped += 1
-        nack.forget(before: sequence)
+    /// The first packet that comes need not be the first that was sent.
+    private mutating func begin(with sequence: Int64) {
+        guard let start = front?.start else {
+            front = Entry(start: sequence, scanned: sequence)
+            newest = sequence
+            return
+        }
+        if sequence < start, lastEnd == nil, statistics.framesReceived == 0, start - sequence < Int64(Self.smallest), newest - sequence < Int64(Self.largest) {
+            front = Entry(start: sequence, scanned: sequence)
+        }
     }
+
+    private mutating func store(_ sequence: Int64, _ packet: RTPPacket, _ payload: Span<UInt8>, _ codec: CodecKind, at now: Instant) {
+        newest = max(newest, sequence)
+        grow(toHold: newest - (front?.start ?? newest) + 1)
+        let keyFrame = KeyFrameStart(payload, codec: codec)
+        slots[index(sequence)] = Slot(
+            sequence: sequence, timestamp: packet.timestamp, marker: packet.marker, keyFrame: keyFrame, codec: codec, payload: payload.array)
+        if case .no = keyFrame { return }
+        if case .yes = keyFrame { hasParameters = true }
+        let place = entries.firstIndex { $0.start >= sequence } ?? entries.count
+        entries.insert(Entry(start: sequence, scanned: sequence), at: place)
+        if entries.count > Self.maximumEntries { entries.removeFirst() }
+        // It is on its way: to ask for another would be early.
+        if needsKeyFrame { lastKeyFrameRequest = max(lastKeyFrameRequest ?? now, now) }
+    }
+
+    private func index(_ sequence: Int64) -> Int { Int(truncatingIfNeeded: sequence) & (slots.count - 1) }
 
     private func slot(_ sequence: Int64) -> Slot? {
-        guard let slot = slots[Int(sequence & 2047)], slot.sequence == sequence else { return nil }
+        guard !slots.isEmpty, let slot = slots[index(sequence)], slot.sequence == sequence else { return nil }
         return slot
     }
 
-    /// Hands out every whole frame at the front.
-    private mutating func assemble(at now: Instant) {
-        while let start = next, let end = wholeFrame(from: start) {
-            handOut(start...end, at: now)
-            for sequence in start...end { slots[Int(sequence & 2047)] = nil }
-            next = end + 1
-        }
-        if needsKeyFrame { skipToKeyFrame(at: now) }
-        if let next { nack.forget(before: next) }
+    private mutating func grow(toHold count: Int64) {
+        guard count > Int64(slots.count) else { return }
+        var size = max(slots.count, Self.smallest)
+        while size < count, size < Self.largest { size *= 2 }
+        let old = slots
+        slots = Array(repeating: nil, count: size)
+        for case let slot? in old { slots[index(slot.sequence)] = slot }
     }
 
-    /// The last packet of the frame that begins at `start`, when all of it is there. An empty payload (padding) is a frame of its own.
-    private func wholeFrame(from start: Int64) -> Int64? {
-        var sequence = start
-        guard let first = slot(start) else { return nil }
-        if first.payload.isEmpty { return start }
-        while let current = slot(sequence), current.timestamp == first.timestamp {
-            if current.marker { return sequence }
-            sequence += 1
+    private mutating func clear() { for index in slots.indices { slots[index] = nil } }
+
+    /// Everything before is lost: begins again at the next key frame.
+    private mutating func restart(from sequence: Int64) {
+        clear()
+        front = Entry(start: sequence, scanned: sequence)
+        newest = sequence
+        entries.removeAll()
+        lastEnd = nil
+        needsKeyFrame = true
+        statistics.framesDropped += 1
+        nack.restart(at: sequence)
+    }
+
+    // MARK: Frames
+
+    /// Hands out every whole frame at the front.
+    private mutating func assemble(at now: Instant) {
+        while var entry = front, let end = endOfFrame(&entry) {
+            handOut(entry.start...end, at: now)
+            advance(past: end)
         }
-        // Some senders forget the marker: the next frame's first packet ends this one too.
-        if let following = slot(sequence), following.timestamp != first.timestamp { return sequence - 1 }
+        if needsKeyFrame { skipToKeyFrame(at: now) }
+        guard let start = front?.start else { return }
+        nack.forget(before: start)
+        gapSince = newest >= start && slot(start) == nil ? gapSince ?? now : nil
+    }
+
+    private mutating func advance(past end: Int64) {
+        if let start = front?.start, start <= end, end - start < Int64(Self.largest) {
+            for sequence in start...end where slot(sequence) != nil { slots[index(sequence)] = nil }
+        }
+        front = Entry(start: end + 1, scanned: end + 1)
+        newest = max(newest, end)
+        lastEnd = end
+        while let entry = entries.first, entry.start <= end { entries.removeFirst() }
+        gapSince = nil
+    }
+
+    /// The last packet of the frame, when all of it is there; remembers how far it has looked. An empty payload (padding) is a frame of its own.
+    private mutating func endOfFrame(_ entry: inout Entry) -> Int64? {
+        defer { if front?.start == entry.start { front?.scanned = entry.scanned } }
+        guard let first = slot(entry.start) else { return nil }
+        if first.payload.isEmpty { return entry.start }
+        while let current = slot(entry.scanned) {
+            // Some senders forget the marker: the next frame's first packet ends this one too.
+            if current.timestamp != first.timestamp { return entry.scanned - 1 }
+            if current.marker { return entry.scanned }
+            entry.scanned += 1
+        }
         return nil
     }
 
     private mutating func handOut(_ packets: ClosedRange<Int64>, at now: Instant) {
         guard let first = slot(packets.lowerBound), !first.payload.isEmpty else { return }
-        let isKey = first.startsKeyFrame
+        let isKey = isKeyFrame(packets, first)
         guard isKey || !needsKeyFrame else {
             statistics.framesDropped += 1
             return
         }
-        var bytes: [UInt8] = []
-        for sequence in packets {
-            guard let slot = slot(sequence) else { return }
-            do throws(PayloadError) {
-                switch slot.codec {
-                case .h264: try H264Payload.depacketise(slot.payload.span, into: &bytes, limit: Self.maximumFrame)
-                case .vp8: try VP8Payload.depacketise(slot.payload.span, into: &bytes, limit: Self.maximumFrame)
-                case .opus: return
-                }
-            } catch {
-                statistics.framesDropped += 1
-                needsKeyFrame = true
-                return
-            }
-        }
-        needsKeyFrame = false
-        note(isKey, at: now)
-        guard ready.count < Self.maximumReady else {
+        guard ready.count < Self.maximumReady, let bytes = depacketised(packets) else {
             statistics.framesDropped += 1
             needsKeyFrame = true
             return
         }
+        needsKeyFrame = false
+        note(isKey, at: now)
         ready.append(ReceivedFrame(codec: first.codec, bytes: bytes, isKeyFrame: isKey, timestamp: first.timestamp, completed: now))
+    }
+
+    private func isKeyFrame(_ packets: ClosedRange<Int64>, _ first: Slot) -> Bool {
+        if first.codec == .vp8 { return first.keyFrame == .yes }
+        for sequence in packets {
+            switch slot(sequence)?.keyFrame ?? .no {
+            case .yes: return true
+            case .ifParametersAreKnown: return hasParameters && beginsPicture(packets.lowerBound)
+            case .no: continue
+            }
+        }
+        return false
+    }
+
+    /// Nothing of the picture stood before this packet: the one before it belongs to another.
+    private func beginsPicture(_ sequence: Int64) -> Bool {
+        if lastEnd == sequence - 1 { return true }
+        guard let before = slot(sequence - 1), let this = slot(sequence) else { return false }
+        return before.timestamp != this.timestamp
+    }
+
+    private func depacketised(_ packets: ClosedRange<Int64>) -> [UInt8]? {
+        var size = 0
+        for sequence in packets { size += (slot(sequence)?.payload.count ?? 0) + 8 }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(min(size, Self.maximumFrame))
+        for sequence in packets {
+            guard let slot = slot(sequence) else { return nil }
+            guard !slot.payload.isEmpty else { continue }
+            do throws(PayloadError) {
+                switch slot.codec {
+                case .h264: try H264Payload.depacketise(slot.payload.span, into: &bytes, limit: Self.maximumFrame)
+                case .vp8: try VP8Payload.depacketise(slot.payload.span, into: &bytes, limit: Self.maximumFrame)
+                case .opus: return nil
+                }
+            } catch { return nil }
+        }
+        return bytes
     }
 
     private mutating func note(_ isKey: Bool, at now: Instant) {
@@ -197,22 +305,26 @@ struct VideoReceiver {
 
     /// With the stream broken, the oldest whole key frame may be taken without what stood before it.
     private mutating func skipToKeyFrame(at now: Instant) {
-        guard var sequence = next else { return }
-        while sequence <= newest {
-            if let slot = slot(sequence), slot.startsKeyFrame, let end = wholeFrame(from: sequence) {
-                let start = sequence
-                statistics.framesDropped += start > (next ?? start) ? 1 : 0
-                handOut(start...end, at: now)
-                next = end + 1
-                return assemble(at: now)
-            }
-            sequence += 1
+        for index in entries.indices {
+            var entry = entries[index]
+            let end = endOfFrame(&entry)
+            entries[index] = entry
+            guard let end, slot(entry.start)?.keyFrame == .yes || hasParameters && beginsPicture(entry.start) else { continue }
+            if entry.start > front?.start ?? entry.start { statistics.framesDropped += 1 }
+            handOut(entry.start...end, at: now)
+            advance(past: end)
+            return assemble(at: now)
         }
     }
 
+    // MARK: Feedback
+
     var deadline: Instant? {
-        let request = needsKeyFrame && next != nil ? (lastKeyFrameRequest.map { $0 + Self.keyFrameInterval } ?? .zero) : nil
-        return earlier(request, usesNack ? nack.deadline : nil)
+        guard front != nil else { return nil }
+        var deadline: Instant?
+        if needsKeyFrame || wantsKeyFrame { deadline = lastKeyFrameRequest.map { $0 + Self.keyFrameInterval } ?? .zero }
+        if usesNack { return earlier(deadline, nack.deadline) }
+        return needsKeyFrame ? deadline : earlier(deadline, gapSince.map { $0 + Self.gapPatience })
     }
 
     /// Feedback that is due: NACKs, and whether a key frame must be asked for.
@@ -221,23 +333,35 @@ struct VideoReceiver {
         if usesNack {
             let (wanted, gaveUp) = nack.requests(roundTrip: roundTrip ?? .milliseconds(50), at: now)
             numbers = wanted
-            if gaveUp {
-                needsKeyFrame = true
-                skipToKeyFrame(at: now)
-            }
-        } else if let next, newest > next, slot(next) == nil {
-            needsKeyFrame = true
+            if gaveUp { giveUp(at: now) }
+        } else if let gapSince, now - gapSince >= Self.gapPatience {
+            giveUp(at: now)
         }
         if !numbers.isEmpty { statistics.nackCount += 1 }
-        guard needsKeyFrame, next != nil, now - (lastKeyFrameRequest ?? now - Self.keyFrameInterval) >= Self.keyFrameInterval else {
+        guard needsKeyFrame || wantsKeyFrame, front != nil, lastKeyFrameRequest.map({ now - $0 >= Self.keyFrameInterval }) ?? true else {
             return (numbers, false)
         }
+        wantsKeyFrame = false
         lastKeyFrameRequest = now
         statistics.pliCount += 1
         return (numbers, true)
     }
 
-    mutating func requestKeyFrame() { needsKeyFrame = true }
+    /// A packet will not come: what builds on it is of no use. Goes on at the next key frame of which something is there.
+    private mutating func giveUp(at now: Instant) {
+        if !needsKeyFrame { statistics.framesDropped += 1 }
+        needsKeyFrame = true
+        skipToKeyFrame(at: now)
+        guard needsKeyFrame, let start = front?.start else { return }
+        let resume = entries.first { $0.start >= start }?.start ?? newest + 1
+        if resume > start {
+            advance(past: resume - 1)
+            lastEnd = nil
+        }
+        nack.forget(before: resume)
+    }
+
+    mutating func requestKeyFrame() { wantsKeyFrame = true }
 
     mutating func received(_ report: SenderInformation, at now: Instant) { reception.received(report, at: now) }
     mutating func report(at now: Instant) -> ReportBlock? { reception.report(for: ssrc, at: now) }

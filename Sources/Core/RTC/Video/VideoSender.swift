@@ -44,12 +44,20 @@ struct VideoSender {
     private var nextPacket = 0
     private var packetsPerStep = 0
     private var nextStep: Instant?
+    private var step = Duration.milliseconds(1)
     private var history: SendHistory
     private var drain: PathBacklog
+    /// Retransmissions take half of the path at most: what does not fit in time is better replaced by a key frame.
+    private var retransmissions = PathBacklog()
     private var extensionsEverywhereUntil: Instant?
+    private var lastKeyFrameRequest: Instant?
 
-    /// Frames of at most this many packets leave at once; longer ones in steps of a millisecond.
+    /// Delta frames of at most this many packets leave at once; longer ones in steps of a millisecond.
     private static let burst = 16
+    /// Milliseconds.
+    private static let longestDeltaFrame = 5, longestKeyFrame = 200
+    private static let keyFrameInterval = Duration.milliseconds(300)
+    private static let deltaFramePace = 2.5, keyFramePace = 1.5
 
     init(parameters: VideoSenderParameters, random: UInt64) {
         self.parameters = parameters
@@ -77,11 +85,11 @@ struct VideoSender {
     /// Takes a frame for sending; a frame that the path has no room for is dropped whole, and then all until a key frame.
     mutating func enqueue(_ frame: PacketisedFrame, targetBitrate: Int, at now: Instant) {
         guard frame.codec == parameters.codec else { return }
+        drain.advance(to: now, bitrate: targetBitrate)
         if needsKeyFrame, !frame.isKeyFrame {
             statistics.framesDropped += 1
             return
         }
-        drain.advance(to: now, bitrate: targetBitrate)
         guard drain.hasRoom(for: frame), queue.append(frame) else {
             statistics.framesDropped += 1
             needsKeyFrame = true
@@ -92,13 +100,21 @@ struct VideoSender {
         if extensionsEverywhereUntil == nil { extensionsEverywhereUntil = now + .seconds(3) }
     }
 
+    /// True where a key frame should be asked for now: nothing else can follow, and the path has room for it again.
+    mutating func wantsKeyFrame(at now: Instant) -> Bool {
+        guard needsKeyFrame, drain.hasRoomForKeyFrame else { return false }
+        if let last = lastKeyFrameRequest, now - last < Self.keyFrameInterval { return false }
+        lastKeyFrameRequest = now
+        return true
+    }
+
     /// When the next step of a paced frame is due.
     var deadline: Instant? { queue.isEmpty ? nil : nextStep ?? .zero }
 
     /// Sends what is due now.
     mutating func advance(to now: Instant, through transport: inout MediaTransport) {
         while let frame = queue.first {
-            if nextPacket == 0 { plan(frame, targetBitrate: transport.congestion.targetBitrate, at: now) }
+            if nextPacket == 0, nextStep == nil { plan(frame, targetBitrate: transport.congestion.targetBitrate, at: now) }
             guard (nextStep ?? now) <= now else { return }
             let end = min(nextPacket + packetsPerStep, frame.packetCount)
             send(frame, nextPacket..<end, through: &transport, at: now)
@@ -106,21 +122,22 @@ struct VideoSender {
             if end == frame.packetCount {
                 finish(frame, at: now)
             } else {
-                nextStep = (nextStep ?? now) + .milliseconds(1)
+                nextStep = (nextStep ?? now) + step
             }
         }
     }
 
-    /// Spreads a long frame over at most 5 ms (a key frame: at most 40 ms, and no faster than 2.5 times the estimate).
+    /// Spreads a long delta frame over at most 5 ms; a key frame goes no faster than one and a half times the estimate, for at most 200 ms:
+    /// its burst would be a queue in front of everything that comes after it.
     private mutating func plan(_ frame: PacketisedFrame, targetBitrate: Int, at now: Instant) {
         nextStep = now
-        guard frame.packetCount > Self.burst else {
-            packetsPerStep = frame.packetCount
-            return
-        }
-        let atPace = Int(Double(frame.payloads.count) * 8 / (2.5 * Double(max(targetBitrate, 1))) * 1000)
-        let steps = min(max(atPace, 1), frame.isKeyFrame ? 40 : 5)
-        packetsPerStep = max((frame.packetCount + steps - 1) / steps, 1)
+        let paceFactor = frame.isKeyFrame ? Self.keyFramePace : Self.deltaFramePace
+        let atPace = Int(Double(frame.payloads.count) * 8000 / (paceFactor * Double(max(targetBitrate, 1))))
+        let steps = frame.isKeyFrame ? min(atPace, Self.longestKeyFrame) : frame.packetCount > Self.burst ? min(atPace, Self.longestDeltaFrame) : 1
+        // Never under a millisecond a step, never under a packet.
+        packetsPerStep = max((frame.packetCount + steps - 1) / max(steps, 1), 1)
+        step = .microseconds(1000 * max(steps, 1) * packetsPerStep / max(frame.packetCount, 1))
+        step = max(step, .milliseconds(1))
     }
 
     private mutating func finish(_ frame: PacketisedFrame, at now: Instant) {
@@ -168,8 +185,15 @@ struct VideoSender {
     /// Sends again what the peer misses and we still have (RFC 4585 clause 6.2.1, RFC 4588).
     mutating func retransmit(_ numbers: [UInt16], roundTrip: Duration?, through transport: inout MediaTransport, at now: Instant) {
         statistics.nackCount += 1
+        let target = transport.congestion.targetBitrate
+        retransmissions.advance(to: now, bitrate: target / 2)
+        // What was sent again less than a round trip ago may still be on its way.
+        let onItsWay = min((roundTrip ?? .milliseconds(25)) * 3 / 4, .milliseconds(250))
         for number in numbers {
-            guard let found = history.find(number, notWithin: roundTrip ?? .milliseconds(20), at: now) else { continue }
+            guard retransmissions.hasRoom, let found = history.find(number, notWithin: onItsWay, at: now) else { continue }
+            let size = found.frame.range(of: found.packet).count
+            retransmissions.add(size)
+            drain.add(size)
             if let plain = found.plain {
                 transport.resend(plain)
                 statistics.retransmittedBytesSent += plain.count
@@ -249,6 +273,11 @@ struct PathBacklog {
     func hasRoom(for frame: PacketisedFrame) -> Bool {
         frame.isKeyFrame ? bytes <= capacity / 2 : bytes <= capacity
     }
+
+    /// A little sooner than it could be sent would be too soon: it takes a while to come.
+    var hasRoomForKeyFrame: Bool { bytes <= capacity / 4 }
+
+    var hasRoom: Bool { bytes <= capacity }
 
     mutating func add(_ count: Int) { bytes += Double(count) }
 }
