@@ -82,6 +82,24 @@ def test_paused_video_resumes(source, viewer):
     page.wait_for_frames(15)
 
 
+def test_a_stopped_section_leaves_the_rest_alone(source, viewer):
+    """The second section: with the one that carries the BUNDLE's transport Chromium drops the whole transport."""
+    server = source(*SMALL)
+    page = viewer(server)
+    page.connect(audio=True, channels=[{"label": "data"}])
+    page.wait_for_frames(5)
+    start = page.video()["now"]
+    answer = page.run("() => { viewer.pc.getTransceivers()[1].stop(); return viewer.renegotiate(); }")
+    assert "m=audio 0 " in answer, answer
+    # A new section takes the place of the stopped one (RFC 8829 §5.2.2).
+    answer = page.run("() => { viewer.pc.addTransceiver('audio', { direction: 'recvonly' }); return viewer.renegotiate(); }")
+    assert len(re.findall("^m=audio", answer, re.M)) == 1, answer
+    assert page.run("() => viewer.echo(viewer.channels[0], 'still')") == "still"
+    page.wait_for_frames(15)
+    assert page.run("from => viewer.videoFigures(from)", start)["gap"] < 1000
+    assert page.state() == "connected"
+
+
 @pytest.mark.parametrize("codec", ["h264", "vp8"])
 def test_ice_restart_while_video_runs(source, viewer, codec):
     server = source("--codec", codec, *SMALL)
