@@ -60,6 +60,10 @@ let package = Package(
         example("TwoPeers", ["Wire", "RTC", "Service"]),
         example("VideoSender", ["Wire", "RTC", "Reactor", "Media", "Service"]),
 
+        // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.
+        .target(name: "FuzzTargets", dependencies: ["Wire", "RTC"], path: "Fuzz/Targets", swiftSettings: house),
+        .executableTarget(name: "waldo-fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Driver", swiftSettings: house),
+
         // C: module maps and shims, one folder a library.
         .target(name: "CLinux", path: "Sources/C/CLinux"),
         library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("COpus"), library("CSRTP"),
@@ -71,6 +75,7 @@ let package = Package(
         tests("CryptoTests", ["Wire", "RTC", "Crypto", "CSRTP", "CVirtualTime"]),
         tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime"]),
         tests("EngineTests", ["Wire", "RTC", "Service"]),
+        tests("FuzzTests", ["FuzzTargets"]),
         tests("ReactorTests", ["Wire", "Reactor"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],

@@ -29,10 +29,15 @@ final class SessionTests: XCTestCase {
             sent += report.framesSent
             received += report.framesReceived
             messages += report.messagesReceived
-            if !report.problems.isEmpty { failures.append("seed \(seed): \(report.problems.prefix(4).joined(separator: "; "))\n  \(scenario.summary)\n  \(report.states)") }
+            if !report.problems.isEmpty {
+                failures.append(
+                    "seed \(seed): \(report.problems.prefix(4).joined(separator: "; "))\n  \(scenario.summary)\n  \(report.states)")
+            }
         }
         print("\(seeds.count) sessions: \(received) of \(sent) frames and \(messages) messages in \(ContinuousClock.now - began)")
-        XCTAssertEqual(failures.count, 0, "\(failures.count) of \(seeds.count); replay with WALDO_SEEDS=…\n" + failures.prefix(40).joined(separator: "\n"))
+        XCTAssertEqual(
+            failures.count, 0,
+            "\(failures.count) of \(seeds.count); replay with WALDO_SEEDS=…\n" + failures.prefix(40).joined(separator: "\n"))
     }
 }
 

@@ -8,7 +8,8 @@ final class UDPTests: XCTestCase {
     /// Whatever the kernel helps with, the wire sees the same datagrams.
     func testAllWaysOfSendingGiveTheSameDatagrams() async throws {
         let cases: [(name: String, bytes: Int, segment: Int)] = [
-            ("one", 900, 900), ("one, short", 10, 1200), ("even", 12_000, 1200), ("last shorter", 12_001, 1200), ("last one byte", 1201, 1200),
+            ("one", 900, 900), ("one, short", 10, 1200), ("even", 12_000, 1200), ("last shorter", 12_001, 1200),
+            ("last one byte", 1201, 1200),
             ("more than a batch", 100 * 300 + 7, 300),
         ]
         for (name, count, segment) in cases {

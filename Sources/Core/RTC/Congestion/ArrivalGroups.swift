@@ -52,7 +52,8 @@ struct ArrivalGroups: Sendable {
     /// Packets that arrive in one clump although sent apart were held by the path, not by a queue.
     private func belongs(_ sent: Instant, _ arrival: Instant, to group: Group) -> Bool {
         let between = arrival - group.lastArrival
-        return between >= .zero && between <= Self.burst && between < sent - group.lastSent && arrival - group.lastArrival < .milliseconds(100)
+        return between >= .zero && between <= Self.burst && between < sent - group.lastSent
+            && arrival - group.lastArrival < .milliseconds(100)
             && sent - group.firstSent < .milliseconds(100)
     }
 

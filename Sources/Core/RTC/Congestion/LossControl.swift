@@ -24,10 +24,12 @@ struct LossControl: Sendable {
         self.lost += lost
         told += lost + arrived
         if windowSince == nil { windowSince = now }
-        guard let since = windowSince, now - since >= Self.window, told >= Self.minimumPackets || now - since >= Self.window * 5, told > 0 else {
+        guard let since = windowSince, now - since >= Self.window, told >= Self.minimumPackets || now - since >= Self.window * 5, told > 0
+        else {
             return
         }
-        judge(Double(self.lost) / Double(told), target: target, acknowledged: acknowledged, hasQueue: hasQueue, roundTrip: roundTrip, at: now)
+        judge(
+            Double(self.lost) / Double(told), target: target, acknowledged: acknowledged, hasQueue: hasQueue, roundTrip: roundTrip, at: now)
         self.lost = 0
         told = 0
         windowSince = now

@@ -144,7 +144,9 @@ struct VideoReceiver {
             newest = sequence
             return
         }
-        if sequence < start, lastEnd == nil, statistics.framesReceived == 0, start - sequence < Int64(Self.smallest), newest - sequence < Int64(Self.largest) {
+        if sequence < start, lastEnd == nil, statistics.framesReceived == 0, start - sequence < Int64(Self.smallest),
+            newest - sequence < Int64(Self.largest)
+        {
             front = Entry(start: sequence, scanned: sequence)
         }
     }
@@ -154,7 +156,8 @@ struct VideoReceiver {
         grow(toHold: newest - (front?.start ?? newest) + 1)
         let keyFrame = KeyFrameStart(payload, codec: codec)
         slots[index(sequence)] = Slot(
-            sequence: sequence, timestamp: packet.timestamp, marker: packet.marker, keyFrame: keyFrame, codec: codec, payload: payload.array)
+            sequence: sequence, timestamp: packet.timestamp, marker: packet.marker, keyFrame: keyFrame, codec: codec, payload: payload.array
+        )
         if case .no = keyFrame { return }
         if case .yes = keyFrame { hasParameters = true }
         let place = entries.firstIndex { $0.start >= sequence } ?? entries.count
