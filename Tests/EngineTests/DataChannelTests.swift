@@ -86,7 +86,7 @@ final class DataChannelTests: XCTestCase {
                 taken += 1
             }
             XCTFail("a buffer without bound")
-        } catch { XCTAssertEqual(error as? DataChannelError, .bufferFull) }
+        } catch { XCTAssertEqual(error, .bufferFull) }
         XCTAssertGreaterThan(pair.offerer.bufferedAmount, 0)
         pair.run(for: .seconds(10))
         XCTAssertEqual(messages(pair.answererEvents).count, taken)
