@@ -25,7 +25,10 @@ struct NackGenerator: Sendable {
     private static let maximumPatience = Duration.milliseconds(900)
 
     var isEmpty: Bool { missing.isEmpty }
-    var count: Int { missing.count }
+    func contains(_ sequence: Int64) -> Bool {
+        let index = index(of: sequence)
+        return index < missing.count && missing[index].sequence == sequence
+    }
 
     /// True: too much is missing to ask for, a key frame is needed.
     mutating func received(_ sequence: Int64, isRetransmission: Bool, at now: Instant) -> Bool {

@@ -205,7 +205,19 @@ struct VideoReceiver {
         if needsKeyFrame { skipToKeyFrame(at: now) }
         guard let start = front?.start else { return }
         nack.forget(before: start)
-        gapSince = newest >= start && slot(start) == nil ? gapSince ?? now : nil
+        gapSince = blocker == nil ? nil : gapSince ?? now
+    }
+
+    /// The missing packet that keeps the frame at the front from being whole although later ones are here.
+    private var blocker: Int64? {
+        guard let front, newest >= front.scanned, slot(front.scanned) == nil else { return nil }
+        return front.scanned
+    }
+
+    /// Nobody asks any more for the packet that everything waits for.
+    private var isBlockedForGood: Bool {
+        guard !needsKeyFrame, let blocker else { return false }
+        return !nack.contains(blocker)
     }
 
     private mutating func advance(past end: Int64) {
@@ -323,7 +335,7 @@ struct VideoReceiver {
         guard front != nil else { return nil }
         var deadline: Instant?
         if needsKeyFrame || wantsKeyFrame { deadline = lastKeyFrameRequest.map { $0 + Self.keyFrameInterval } ?? .zero }
-        if usesNack { return earlier(deadline, nack.deadline) }
+        if usesNack { return isBlockedForGood ? .zero : earlier(deadline, nack.deadline) }
         return needsKeyFrame ? deadline : earlier(deadline, gapSince.map { $0 + Self.gapPatience })
     }
 
@@ -333,7 +345,7 @@ struct VideoReceiver {
         if usesNack {
             let (wanted, gaveUp) = nack.requests(roundTrip: roundTrip ?? .milliseconds(50), at: now)
             numbers = wanted
-            if gaveUp { giveUp(at: now) }
+            if gaveUp || isBlockedForGood { giveUp(at: now) }
         } else if let gapSince, now - gapSince >= Self.gapPatience {
             giveUp(at: now)
         }
