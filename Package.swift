@@ -70,7 +70,7 @@ let package = Package(
         tests("NetSimTests", ["Wire", "RTC", "NetSim"]),
         tests("CryptoTests", ["Wire", "RTC", "Crypto", "CSRTP", "CVirtualTime"]),
         tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime"]),
-        tests("EngineTests", ["Wire", "RTC", "Service"]),
+        tests("EngineTests", ["Wire", "RTC", "NetSim", "Service", "CVirtualTime"]),
         tests("ReactorTests", ["Wire", "Reactor"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],

@@ -201,7 +201,7 @@ public final class SimulatedSession {
         sampledBytes = uplink.bytes
         if scenario.sendsVideo { every(Duration.seconds(1.0 / Double(scenario.frameRate))) { [unowned self] in makeFrame(at: $0) } }
         if scenario.sendsData {
-            every(.milliseconds(50)) { [unowned self] in send(robot, \.telemetry, at: $0) }
+            every(.milliseconds(100)) { [unowned self] in send(robot, \.telemetry, at: $0) }
             every(.milliseconds(20)) { [unowned self] in send(viewer, \.commands, at: $0) }
         }
         every(.milliseconds(10)) { [unowned self] _ in report.queueDelays.append(network.queueDelay(up: robotAddress)) }
@@ -247,7 +247,8 @@ public final class SimulatedSession {
         if frame.isKeyFrame { report.keyFramesReceived += 1 }
         guard let number = ModelledVideo.number(of: frame), number < captured.count else {
             report.framesCorrupted += 1
-            report.problems.append("a corrupt frame at \((now - .zero).seconds) s, \(frame.bytes.count) bytes, key frame \(frame.isKeyFrame)")
+            report.problems.append(
+                "a corrupt frame at \((now - .zero).seconds) s, \(frame.bytes.count) bytes, key frame \(frame.isKeyFrame)")
             return
         }
         if number <= lastFrame { report.problems.append("frame \(number) after \(lastFrame)") }
@@ -313,9 +314,12 @@ public final class SimulatedSession {
                 report.problems.append("\(name) refused: \(statistics.refusals)")
             }
         }
-        if scenario.sendsVideo, report.framesReceived < 3 { report.problems.append("\(report.framesReceived) frames of \(report.framesSent)") }
+        if scenario.sendsVideo, report.framesReceived < 3 {
+            report.problems.append("\(report.framesReceived) frames of \(report.framesSent)")
+        }
         if scenario.sendsData, telemetry.received == 0 || commands.received == 0 {
-            report.problems.append("messages: telemetry \(telemetry.received) of \(telemetry.sent), commands \(commands.received) of \(commands.sent)")
+            report.problems.append(
+                "messages: telemetry \(telemetry.received) of \(telemetry.sent), commands \(commands.received) of \(commands.sent)")
         }
     }
 }

@@ -57,7 +57,8 @@ public struct SessionScenario: Sendable {
     public var summary: String {
         func words(_ access: SessionAccess) -> String {
             let link = access.up
-            return "\(access.mode) \(access.nat.map { "\($0)" } ?? "no NAT") delay \(link.delay.milliseconds) jitter \(link.jitter.milliseconds)"
+            return
+                "\(access.mode) \(access.nat.map { "\($0)" } ?? "no NAT") delay \(link.delay.milliseconds) jitter \(link.jitter.milliseconds)"
                 + " loss \(link.loss) burst \(link.burstStart) \(link.bandwidth.map { $0 / 1000 } ?? 0) kbit/s"
         }
         return "\(robotOffers ? "robot" : "viewer") offers, \(codec) \(frameRate)/s, TURN \(hasTURN)\(relayOnly ? " only" : ""),"

@@ -22,7 +22,9 @@ enum KeyFrameStart: Sendable {
         switch payload[0] & 0x1F {
         case 24:
             var reader = ByteReader(payload.extracting(1..<payload.count))
-            while let length = reader.u16(), length > 0, let unit = reader.take(Int(length)) { self = joined(Self.unit(unit, typeFrom: unit[0])) }
+            while let length = reader.u16(), length > 0, let unit = reader.take(Int(length)) {
+                self = joined(Self.unit(unit, typeFrom: unit[0]))
+            }
         case 28:
             // A fragment's slice header follows the two bytes of the fragmentation unit.
             if payload[1] & 0x80 != 0, payload.count >= 3 { self = Self.unit(payload.extracting(1..<payload.count), typeFrom: payload[1]) }

@@ -133,7 +133,8 @@ struct VideoSender {
         nextStep = now
         let paceFactor = frame.isKeyFrame ? Self.keyFramePace : Self.deltaFramePace
         let atPace = Int(Double(frame.payloads.count) * 8000 / (paceFactor * Double(max(targetBitrate, 1))))
-        let steps = frame.isKeyFrame ? min(atPace, Self.longestKeyFrame) : frame.packetCount > Self.burst ? min(atPace, Self.longestDeltaFrame) : 1
+        let steps =
+            frame.isKeyFrame ? min(atPace, Self.longestKeyFrame) : frame.packetCount > Self.burst ? min(atPace, Self.longestDeltaFrame) : 1
         // Never under a millisecond a step, never under a packet.
         packetsPerStep = max((frame.packetCount + steps - 1) / max(steps, 1), 1)
         step = .microseconds(1000 * max(steps, 1) * packetsPerStep / max(frame.packetCount, 1))
