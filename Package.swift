@@ -48,21 +48,25 @@ let package = Package(
         module("Rim/Reactor", ["Wire", "CLinux"]),
         module("Rim/Crypto", ["Wire", "RTC", "COpenSSL"]),
         module("Rim/DataLink", ["Wire", "RTC", "CUsrsctp"]),
-        module("Rim/Media", ["Wire", "RTC", "COpenH264", "CVPX"]),
+        module("Rim/Media", ["Wire", "RTC", "COpenH264", "CVPX", "COpus"]),
         module("Rim/Service", ["Wire", "RTC", "Reactor", "Crypto", "DataLink", "Media"]),
 
         // App: composition roots.
         .executableTarget(
-            name: "waldo", dependencies: ["Wire", "RTC", "Service"], path: "Sources/App/waldo",
+            name: "waldo", dependencies: ["Wire", "RTC", "Crypto", "Service"], path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
         // Examples: one file each.
         example("TwoPeers", ["Wire", "RTC", "Service"]),
         example("VideoSender", ["Wire", "RTC", "Reactor", "Media", "Service"]),
 
+        // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.
+        .target(name: "FuzzTargets", dependencies: ["Wire", "RTC"], path: "Fuzz/Targets", swiftSettings: house),
+        .executableTarget(name: "waldo-fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Driver", swiftSettings: house),
+
         // C: module maps and shims, one folder a library.
         .target(name: "CLinux", path: "Sources/C/CLinux"),
-        library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("CSRTP"),
+        library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("COpus"), library("CSRTP"),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
         tests("WireTests", ["Wire"]),
@@ -71,6 +75,7 @@ let package = Package(
         tests("CryptoTests", ["Wire", "RTC", "Crypto", "CSRTP", "CVirtualTime"]),
         tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime"]),
         tests("EngineTests", ["Wire", "RTC", "NetSim", "Service", "CVirtualTime"]),
+        tests("FuzzTests", ["FuzzTargets"]),
         tests("ReactorTests", ["Wire", "Reactor"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],

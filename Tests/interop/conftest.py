@@ -17,6 +17,8 @@ import urllib.request
 import pytest
 from playwright.sync_api import sync_playwright
 
+from marionette import Firefox
+
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
 VIEWER_SCRIPT = (HERE / "viewer.js").read_text()
@@ -225,3 +227,53 @@ def viewer(chromium):
     yield open_page
     for context in contexts:
         context.close()
+
+
+# Firefox, in a network of the tests' own
+
+
+def ip(*arguments, check=True):
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=10)
+    if check and done.returncode:
+        pytest.fail(f"`ip {' '.join(arguments)}`: {done.stderr.strip()} (the tests make network namespaces: run them as root)")
+
+
+class Network:
+    """A namespace joined to this one by a pair of virtual cables, with addresses of the documentation range (RFC 5737)."""
+
+    near, far = "203.0.113.1", "203.0.113.2"
+
+    def __init__(self):
+        mark = os.getpid() % 100_000
+        self.namespace = f"waldo{mark}"
+        self.cable = f"wldn{mark}"
+        try:
+            ip("netns", "add", self.namespace)
+            ip("link", "add", self.cable, "type", "veth", "peer", "name", "far0", "netns", self.namespace)
+            ip("address", "add", f"{self.near}/30", "dev", self.cable)
+            ip("link", "set", self.cable, "up")
+            for words in (["address", "add", f"{self.far}/30", "dev", "far0"], ["link", "set", "far0", "up"], ["link", "set", "lo", "up"]):
+                ip("-n", self.namespace, *words)
+        except BaseException:
+            self.remove()
+            raise
+
+    def remove(self):
+        ip("link", "delete", self.cable, check=False)
+        ip("netns", "delete", self.namespace, check=False)
+
+
+@pytest.fixture(scope="session")
+def network():
+    if os.geteuid() != 0:
+        pytest.skip("making network namespaces needs root")
+    made = Network()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def firefox(network, tmp_path_factory):
+    browser = Firefox(tmp_path_factory.mktemp("firefox"), network.namespace)
+    yield browser
+    browser.stop()

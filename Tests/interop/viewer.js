@@ -23,15 +23,16 @@
     },
 
     watch(stream) {
+      viewer.video?.remove();
       const video = viewer.video = document.createElement('video');
       video.muted = video.autoplay = video.playsInline = true;
       video.srcObject = stream;
-      document.body.append(video);
+      document.body.replaceChildren(video);
       const onFrame = () => {
         const now = performance.timeOrigin + performance.now();
         viewer.times.push(performance.now());
         if (video.videoWidth >= 1024) viewer.delays.push((now - viewer.timeCode(video) + 2 ** 32) % 2 ** 32);
-        video.requestVideoFrameCallback(onFrame);
+        if (viewer.video === video) video.requestVideoFrameCallback(onFrame);
       };
       video.requestVideoFrameCallback(onFrame);
       video.play().catch(() => {});

@@ -53,10 +53,11 @@ func runBenchSource(_ arguments: [String]) -> Never {
     let ended = Task { await server.stop() }
     _ = Task {
         await ended.value
-        exit(0)
+        // The other threads still run: the server must outlive this, and OpenSSL's tables must not be taken down under them.
+        withExtendedLifetime(server) { _exit(0) }
     }
     sleep(5)
-    exit(1)
+    withExtendedLifetime(server) { _exit(1) }
 }
 
 private func parse(_ arguments: [String]) -> SourceServer.Options {
@@ -77,13 +78,7 @@ private func parse(_ arguments: [String]) -> SourceServer.Options {
         }
         options.codec = codec
     }
-    if let text = line.text("size") {
-        let parts = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
-        guard parts.count == 2, let width = parts[0], let height = parts[1], width % 2 == 0, height % 2 == 0,
-            (64...4096).contains(width), (64...4096).contains(height)
-        else { fail("--size: expected WIDTHxHEIGHT, even numbers from 64 to 4096, got `\(text)`") }
-        (options.width, options.height) = (width, height)
-    }
+    if let size = line.size("size") { (options.width, options.height) = size }
     if let text = line.text("advertise") {
         options.advertised = text.split(separator: ",").map { part in
             guard let address = IPAddress(String(part)) else { fail("--advertise: expected IP addresses, got `\(part)`") }

@@ -7,6 +7,7 @@ let usage = """
 
       bench source   serve a live test picture to browsers, and measure it
       bench viewers  many viewers of a WHEP server, and what they receive
+      bench peer     one peer that is driven by lines: for measurements and interoperability tests
       help           this text; `waldo COMMAND --help` says more
     """
 
@@ -23,11 +24,11 @@ func say(_ line: String) {
     _ = unsafe write(1, text, text.utf8.count)
 }
 
-/// `--name value` and `--name=value` pairs, each name known beforehand.
+/// `--name value` and `--name=value` pairs, and `--name` alone for switches, each name known beforehand.
 struct CommandLineOptions {
-    private var values: [String: String] = [:]
+    private var values: [String: [String]] = [:]
 
-    init(_ arguments: [String], known: Set<String>, usage: String) {
+    init(_ arguments: [String], known: Set<String>, switches: Set<String> = [], usage: String) {
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             if argument == "--help" || argument == "-h" {
@@ -35,23 +36,44 @@ struct CommandLineOptions {
                 exit(0)
             }
             let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
-            guard let name = parts.first, name.hasPrefix("--"), known.contains(String(name.dropFirst(2))) else {
-                fail("expected an option, got `\(argument)`", usage: usage)
+            guard let option = parts.first, option.hasPrefix("--"), case let name = String(option.dropFirst(2)),
+                known.contains(name) || switches.contains(name)
+            else { fail("expected an option, got `\(argument)`", usage: usage) }
+            if switches.contains(name) {
+                guard parts.count == 1 else { fail("\(option): takes no value, got `\(parts[1])`", usage: usage) }
+                values[name] = [""]
+            } else {
+                guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
+                    fail("\(option): expected a value after it", usage: usage)
+                }
+                values[name, default: []].append(value)
             }
-            guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
-                fail("\(name): expected a value after it", usage: usage)
-            }
-            values[String(name.dropFirst(2))] = value
         }
     }
 
-    func text(_ name: String) -> String? { values[name] }
+    func isOn(_ name: String) -> Bool { values[name] != nil }
+
+    /// The last one given.
+    func text(_ name: String) -> String? { values[name]?.last }
+
+    /// All, for options that may be repeated.
+    func texts(_ name: String) -> [String] { values[name] ?? [] }
 
     func number(_ name: String, _ range: ClosedRange<Int>, default standard: Int) -> Int {
-        guard let text = values[name] else { return standard }
+        guard let text = text(name) else { return standard }
         guard let number = Int(text), range.contains(number) else {
             fail("--\(name): expected a whole number from \(range.lowerBound) to \(range.upperBound), got `\(text)`")
         }
         return number
+    }
+
+    /// WIDTHxHEIGHT.
+    func size(_ name: String) -> (width: Int, height: Int)? {
+        guard let text = text(name) else { return nil }
+        let parts = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+        guard parts.count == 2, let width = parts[0], let height = parts[1], width % 2 == 0, height % 2 == 0,
+            (64...4096).contains(width), (64...4096).contains(height)
+        else { fail("--\(name): expected WIDTHxHEIGHT, even numbers from 64 to 4096, got `\(text)`") }
+        return (width, height)
     }
 }

@@ -7,12 +7,13 @@ let arguments = Array(CommandLine.arguments.dropFirst())
 switch arguments.first {
 case nil, "help", "--help", "-h":
     print(usage)
-case "bench" where arguments.count > 1 && arguments[1] == "source":
-    runBenchSource(Array(arguments.dropFirst(2)))
-case "bench" where arguments.count > 1 && arguments[1] == "viewers":
-    runBenchViewers(Array(arguments.dropFirst(2)))
 case "bench":
-    fail("bench: expected `source` or `viewers`, got `\(arguments.count > 1 ? arguments[1] : "nothing")`", usage: usage)
+    switch arguments.dropFirst().first {
+    case "source": runBenchSource(Array(arguments.dropFirst(2)))
+    case "viewers": runBenchViewers(Array(arguments.dropFirst(2)))
+    case "peer": runBenchPeer(Array(arguments.dropFirst(2)))
+    case let other: fail("bench: expected `source`, `viewers` or `peer`, got `\(other ?? "nothing")`", usage: usage)
+    }
 case let command?:
     fail("unknown command `\(command)`", usage: usage)
 }

@@ -22,11 +22,11 @@ public final class NameResolver {
         thread.answers.close(on: reactor)
     }
 
-    /// Tells the addresses later, in the system's order of preference; none when the name is unknown, or when too many names are asked for.
+    /// Tells the addresses later, in the system's order of preference; none when the name is unknown. None, and at once, when too many names wait.
     public func resolve(_ name: String, _ completion: @escaping ([IPAddress]) -> Void) {
         nextRequest += 1
+        guard thread.ask(ResolverThread.Question(request: nextRequest, name: name)) else { return completion([]) }
         waiting[nextRequest] = completion
-        thread.ask(ResolverThread.Question(request: nextRequest, name: name))
     }
 }
 
@@ -41,7 +41,6 @@ private final class ResolverThread: Sendable {
         let addresses: [IPAddress]
     }
 
-    /// Twice the questions: those refused are answered as well.
     let answers: Mailbox<Answer>
     private let questions = Mutex<[Question]>([])
     private let isStopped = Atomic<Bool>(false)
@@ -49,20 +48,22 @@ private final class ResolverThread: Sendable {
     private static let limit = 64
 
     init() throws(SystemError) {
-        answers = try Mailbox(limit: 2 * Self.limit)
+        answers = try Mailbox(limit: 2 * Self.limit)  // more than can be under way: never full
         bell = eventfd(0, Int32(EFD_CLOEXEC))
         guard bell >= 0 else { throw SystemError("eventfd") }
     }
 
     deinit { close(bell) }
 
-    func ask(_ question: Question) {
+    /// False: too many wait already.
+    func ask(_ question: Question) -> Bool {
         let taken = questions.withLock { waiting in
             guard waiting.count < Self.limit else { return false }
             waiting.append(question)
             return true
         }
-        if taken { ring() } else { _ = answers.put(Answer(request: question.request, addresses: [])) }
+        if taken { ring() }
+        return taken
     }
 
     func stop() {

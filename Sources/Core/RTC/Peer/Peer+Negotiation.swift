@@ -4,6 +4,8 @@ import Wire
 extension Peer {
     public var signalingState: SignalingState { negotiator.signalingState }
     public var session: NegotiatedSession? { negotiator.session }
+    /// All local candidates of this generation are there.
+    public var gatheringIsComplete: Bool { ice.gatheringState == .complete }
     public var localCandidates: [IceCandidate] { ice.localCandidates }
     public var localUsernameFragment: String { ice.localCredentials.usernameFragment }
 

@@ -46,6 +46,7 @@ extension Negotiator {
         let localDirection = local.direction(of: local.media[index])
         let remoteDirection = remote.direction(of: remote.media[index])
         transceiver.currentDirection = localDirection.intersection(remoteDirection.reversed)
+        if transceiver.currentDirection?.sends == true { transceiver.hasSent = true }
         transceiver.signalled = .init(
             local: localDirection, remote: remoteDirection, localWasOffer: isOfferer, sourceKey: transceiver.sourceKey)
     }

@@ -169,8 +169,9 @@ extension Negotiator {
     }
 
     /// `a=msid` and the sources, as Plan B survivors and old receivers still want them beside the mid extension (RFC 8829 clause 5.2.1).
+    /// They stay when the sending pauses: Chromium shows nothing of a source that went and came back under the same SSRC.
     func describeSource(_ transceiver: Transceiver, in section: inout MediaSection) {
-        guard section.direction?.sends == true else { return }
+        guard section.direction?.sends == true || transceiver.hasSent else { return }
         let stream = Self.token(transceiver.streamID) ?? "-"
         let track = Self.token(transceiver.trackID) ?? "track\(transceiver.id.rawValue)"
         section.msids = [.init(stream: stream, track: track)]

@@ -11,6 +11,8 @@ public struct Transceiver: Sendable, Hashable {
     public internal(set) var direction: MediaDirection
     /// What is agreed, seen from this side; nil before.
     public internal(set) var currentDirection: MediaDirection?
+    /// Sending was agreed once.
+    var hasSent = false
     public internal(set) var mid: String?
     public internal(set) var mLineIndex: Int?
     /// Its m-line was rejected, by either side, or is gone: it never comes back.

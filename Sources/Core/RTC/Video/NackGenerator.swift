@@ -7,6 +7,7 @@ package struct NackGenerator: Sendable {
         var sequence: Int64
         var since: Instant
         var nextRequest: Instant
+        var isRepeated = false
     }
 
     package init() {}
@@ -100,12 +101,15 @@ package struct NackGenerator: Sendable {
         let patience = min(max(Self.patience, roundTrip * 3), Self.maximumPatience)
         let before = missing.count
         missing.removeAll { now - $0.since > patience }
+        // A request may be lost as well as its answer: repetitions follow each other twice a round trip; the sender leaves out the superfluous.
+        let again = min(max(roundTrip / 2 + .milliseconds(3), Self.shortestInterval), .milliseconds(150))
         let interval = min(max(roundTrip + .milliseconds(5), Self.shortestInterval), .milliseconds(300))
         var numbers: [UInt16] = []
         deadline = nil
         for index in missing.indices {
             if missing[index].nextRequest <= now {
-                missing[index].nextRequest = now + interval
+                missing[index].nextRequest = now + (missing[index].isRepeated ? again : interval)
+                missing[index].isRepeated = true
                 numbers.append(UInt16(truncatingIfNeeded: missing[index].sequence))
             }
             deadline = earlier(deadline, missing[index].nextRequest)

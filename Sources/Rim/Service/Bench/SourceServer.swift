@@ -73,7 +73,6 @@ public actor SourceServer {
     // MARK: HTTP
 
     private func handle(_ request: SmallRequest) -> SmallResponse {
-        host?.sweep()
         switch (request.method, request.path) {
         case ("GET", "/"), ("HEAD", "/"): return SmallResponse(200, "text/html; charset=utf-8", sourcePage)
         case ("GET", "/metrics"): return SmallResponse(200, "text/plain; version=0.0.4", metrics)
@@ -113,12 +112,17 @@ public actor SourceServer {
             ice: ice, videoCodecs: [options.codec],
             bitrate: BitrateLimits(minimum: 100_000, start: max(options.bitrate, 1_000_000), maximum: max(options.bitrate * 4, 4_000_000)),
             clock: NTPClock(unixNanoseconds: MonotonicClock.unixNanoseconds(), at: MonotonicClock.now()), answersPassive: true)
-        guard let session = host.makeSession(configuration) else {
-            return SmallResponse(503, "text/plain", "too many sessions; try again when others have ended\n")
+        let session: PeerSession
+        do throws(PeerHostError) { session = try host.makeSession(configuration) } catch {
+            return SmallResponse(503, "text/plain", "\(error)\n")
         }
         do throws(NegotiationError) {
             let answer = try accept(description, session)
-            return SmallResponse(201, "application/sdp", answer, headers: [("Location", "/whep/\(session.id)")])
+            if answer.media.allSatisfy(\.isRejected) {
+                host.remove(session)
+                return SmallResponse(422, "text/plain", refusal(of: description) + "\n")
+            }
+            return SmallResponse(201, "application/sdp", answer.description, headers: [("Location", "/whep/\(session.id)")])
         } catch {
             host.remove(session)
             viewers[session.id] = nil
@@ -126,7 +130,7 @@ public actor SourceServer {
         }
     }
 
-    private func accept(_ offer: SessionDescription, _ session: PeerSession) throws(NegotiationError) -> String {
+    private func accept(_ offer: SessionDescription, _ session: PeerSession) throws(NegotiationError) -> SessionDescription {
         let wantsVideo = offer.media.contains { $0.kind == .video && !$0.isRejected }
         var transceiver: TransceiverID?
         if wantsVideo {
@@ -136,8 +140,17 @@ public actor SourceServer {
         viewers[session.id] = Viewer(session: session, transceiver: transceiver)
         let id = session.id
         session.onEvent = { [unowned self] event in assumeIsolated { $0.handle(event, of: id) } }
-        let answer = try session.answer(offer)
-        return answer.description
+        return try session.answer(offer)
+    }
+
+    /// Why nothing of an offer could be accepted.
+    private func refusal(of offer: SessionDescription) -> String {
+        guard offer.media.contains(where: { $0.kind == .video && !$0.isRejected }) else {
+            return "offer: expected a video section or data channels, got neither"
+        }
+        let other = options.codec == .h264 ? CodecKind.vp8 : .h264
+        return "offer: this source sends \(options.codec.name) only, which the offer does not take; "
+            + "start the source with --codec \(other.rawValue)"
     }
 
     private func end(_ viewer: Viewer) -> SmallResponse {
@@ -155,7 +168,6 @@ public actor SourceServer {
         do {
             let offer = try SessionDescription(parsing: request.body)
             let answer = try viewer.session.answer(offer)
-            host?.refileFragment(of: viewer.session)
             return SmallResponse(200, "application/sdp", answer.description)
         } catch {
             return SmallResponse(400, "text/plain", "offer: \(error)\n")

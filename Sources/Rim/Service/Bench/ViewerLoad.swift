@@ -54,7 +54,7 @@ public actor ViewerLoad {
         // A port each: to one server the viewers must differ in their addresses.
         let host = try PeerHost(reactor: reactor, environment: environment, port: 0, addresses: [IPAddress(127, 0, 0, 1)])
         let configuration = PeerConfiguration(ice: IceConfiguration(transports: host.transports))
-        guard let session = host.makeSession(configuration) else { throw SmallHTTPClient.Failure(description: "too many sessions") }
+        let session = try host.makeSession(configuration)
         let index = viewers.count
         viewers.append(Viewer(host: host, session: session))
         session.onEvent = { [unowned self] event in assumeIsolated { $0.handle(event, of: index) } }

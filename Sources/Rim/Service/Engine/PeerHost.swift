@@ -11,26 +11,26 @@ public final class PeerHost {
     public private(set) var sessions: [Int: PeerSession] = [:]
     /// Datagrams that belong to nobody: counted and forgotten.
     public private(set) var strangers = 0
-    private var sockets: [TransportID: UDPSocket] = [:]
-    private var listeners: [TCPListener] = []
-    private var streams: [TransportID: Stream] = [:]
+    var sockets: [TransportID: UDPSocket] = [:]
+    /// Whose a socket is that serves one session only.
+    private var owners: [TransportID: PeerSession] = [:]
+    var listeners: [TCPListener] = []
+    var streams: [TransportID: AcceptedStream] = [:]
     private var byFragment: [String: PeerSession] = [:]
-    private var byPath: [NetworkPath: PeerSession] = [:]
+    var byPath: [NetworkPath: PeerSession] = [:]
     private var nextSession = 1
     private var nextTransport: UInt32 = 1000
     /// Ended sessions, kept until the event that ended them has been handled.
     private var ended: [Int] = []
+    private var sweeper: ReactorTimer?
+    var streamSweeper: ReactorTimer?
+    private let advertised: [IPAddress]
+    let names: HostNames
 
     private static let maximumSessions = 10_000
-    private static let maximumStreams = 10_000
     private static let maximumPaths = 32
-
-    private final class Stream {
-        let connection: TCPConnection
-        var framer = RFC4571Framer()
-        weak var session: PeerSession?
-        init(_ connection: TCPConnection) { self.connection = connection }
-    }
+    /// Fragments of one session: it is known by its newest ones.
+    private static let maximumFragments = 8
 
     /// Binds `port` on every address, or on all of this machine's when none is given. `advertised` replaces them in candidates (NAT, containers).
     public init(
@@ -38,6 +38,8 @@ public final class PeerHost {
     ) throws(SystemError) {
         self.reactor = reactor
         self.environment = environment
+        self.advertised = advertised
+        names = HostNames(reactor: reactor)
         var transports: [LocalTransport] = []
         var made: [(TransportID, UDPSocket)] = []
         var port = port
@@ -54,6 +56,7 @@ public final class PeerHost {
         self.transports = transports
         for (id, socket) in made { sockets[id] = socket }
         relay = { [unowned self] socket, id in self.readable(socket, id) }
+        sweeper = reactor.makeTimer { [unowned self] _ in sweep() }
     }
 
     public var port: UInt16 { transports.first?.address.port ?? 0 }
@@ -64,20 +67,59 @@ public final class PeerHost {
 
     // MARK: Sessions
 
-    /// Nil: the server is full.
-    public func makeSession(_ configuration: PeerConfiguration) -> PeerSession? {
-        guard sessions.count < Self.maximumSessions else { return nil }
-        let peer = Peer(configuration: configuration, environment: environment)
-        let fragment = peer.localUsernameFragment
-        let session = PeerSession(id: nextSession, peer: peer, host: self)
+    /// Makes a peer on the host's port. One whose ICE has servers gets sockets of its own in place of the UDP transports that it names:
+    /// several peers cannot talk to one TURN server from one port.
+    public func makeSession(_ configuration: PeerConfiguration) throws(PeerHostError) -> PeerSession {
+        guard sessions.count < Self.maximumSessions else { throw .full(sessions: Self.maximumSessions) }
+        var configuration = configuration
+        var own: [TransportID: UDPSocket] = [:]
+        if !configuration.ice.servers.isEmpty {
+            let shared = configuration.ice.transports.filter { $0.kind == .udp }
+            configuration.ice.transports.removeAll { $0.kind == .udp }
+            for transport in shared.reversed() {
+                let (socket, replacement) = try ownSocket(transport.address.ip)
+                own[replacement.id] = socket
+                configuration.ice.transports.insert(replacement, at: 0)
+            }
+        }
+        let session = PeerSession(id: nextSession, peer: Peer(configuration: configuration, environment: environment), host: self)
         nextSession += 1
         sessions[session.id] = session
-        byFragment[fragment] = session
+        for (id, socket) in own {
+            sockets[id] = socket
+            owners[id] = session
+            session.ownTransports.append(id)
+        }
+        file(fragment: session.peer.localUsernameFragment, under: session)
         return session
     }
 
-    /// After an ICE restart checks come under a new fragment; the old one stays good until the session ends.
-    public func refileFragment(of session: PeerSession) { byFragment[session.peer.localUsernameFragment] = session }
+    private func ownSocket(_ ip: IPAddress) throws(PeerHostError) -> (UDPSocket, LocalTransport) {
+        let id = takeTransport()
+        do throws(SystemError) {
+            let socket = try UDPSocket(SocketAddress(ip, 0), reactor: reactor) { [unowned self] socket in readable(socket, id) }
+            let outer = advertised.map { SocketAddress($0, socket.address.port) }
+            return (socket, LocalTransport(id: id, address: socket.address, advertised: outer))
+        } catch { throw .socket(error) }
+    }
+
+    /// A number that no socket or stream has; the upper half belongs to the agents' own streams.
+    func takeTransport() -> TransportID {
+        repeat {
+            nextTransport = nextTransport >= 0x7FFF_FFFF ? 1000 : nextTransport + 1
+        } while sockets[TransportID(nextTransport)] != nil || streams[TransportID(nextTransport)] != nil
+        return TransportID(nextTransport)
+    }
+
+    /// After an ICE restart checks come under a new fragment; the one before stays good, as checks under it are still on their way.
+    func file(fragment: String, under session: PeerSession) {
+        byFragment[fragment] = session
+        session.fragments.append(fragment)
+        if session.fragments.count > Self.maximumFragments {
+            let oldest = session.fragments.removeFirst()
+            if byFragment[oldest] === session { byFragment[oldest] = nil }
+        }
+    }
 
     public func remove(_ session: PeerSession) {
         session.with { peer, now in peer.close(at: now) }
@@ -87,19 +129,24 @@ public final class PeerHost {
     func ended(_ session: PeerSession) {
         // Its own flush is still running: forgotten in the next round.
         ended.append(session.id)
+        sweeper?.deadline = MonotonicClock.now()
     }
 
-    /// Forgets sessions that have ended by themselves. Called by whoever owns the host, now and then.
-    public func sweep() {
-        for id in ended { if let session = sessions[id] { forget(session) } }
+    private func sweep() {
+        let ids = ended
         ended.removeAll()
+        for id in ids { if let session = sessions[id] { forget(session) } }
     }
 
     private func forget(_ session: PeerSession) {
-        session.stopTimer()
+        session.stop()
         sessions[session.id] = nil
-        for (fragment, owner) in byFragment where owner === session { byFragment[fragment] = nil }
+        for fragment in session.fragments where byFragment[fragment] === session { byFragment[fragment] = nil }
         for path in session.paths where byPath[path] === session { byPath[path] = nil }
+        for id in session.ownTransports {
+            sockets[id] = nil
+            owners[id] = nil
+        }
         for (id, stream) in streams where stream.session === session {
             streams[id] = nil
             stream.connection.close()
@@ -110,13 +157,22 @@ public final class PeerHost {
 
     private func readable(_ socket: UDPSocket, _ id: TransportID) {
         let now = MonotonicClock.now()
-        socket.receive { bytes, source in route(bytes, NetworkPath(id, source), at: now) }
+        socket.receive { bytes, source in
+            // Looked up for each: the one before may have ended the session.
+            if let owner = owners[id] {
+                _ = owner.receive(bytes, on: NetworkPath(id, source), at: now)
+            } else if sockets[id] != nil {
+                route(bytes, NetworkPath(id, source), at: now)
+            }
+        }
     }
 
-    private func route(_ bytes: Span<UInt8>, _ path: NetworkPath, at now: Instant) {
+    /// A stranger costs the two lookups here and nothing that lasts: a path is filed only after its check was found good.
+    func route(_ bytes: Span<UInt8>, _ path: NetworkPath, at now: Instant) {
         let known = byPath[path]
-        if let known, bytes[0] > 3 {
-            _ = known.receive(bytes, on: path, at: now)
+        // RFC 7983 clause 7: 0 to 3 is STUN.
+        guard bytes[0] <= 3 else {
+            if let known { _ = known.receive(bytes, on: path, at: now) } else { strangers += 1 }
             return
         }
         // A binding request says whose it is; the address may be somebody else's old one.
@@ -146,55 +202,21 @@ public final class PeerHost {
         if let socket = sockets[transport] {
             socket.send(datagrams.bytes.span, segmentSize: datagrams.segmentSize, to: datagrams.path.remote)
         } else if let stream = streams[transport] {
-            for start in stride(from: 0, to: datagrams.bytes.count, by: datagrams.segmentSize) {
-                let end = min(start + datagrams.segmentSize, datagrams.bytes.count)
-                var framed: [UInt8] = []
-                RFC4571Framer.frame(datagrams.bytes.span.extracting(start..<end), into: &framed)
-                stream.connection.send(framed)
-            }
+            stream.send(datagrams)
         }
     }
+}
 
-    // MARK: ICE-TCP (RFC 6544 passive, RFC 4571 framing)
+/// Why a host does not take another peer.
+public enum PeerHostError: Error, Sendable, Hashable, CustomStringConvertible {
+    case full(sessions: Int)
+    /// A socket of the peer's own could not be made.
+    case socket(SystemError)
 
-    /// Also listens for TCP on the same port, for peers behind firewalls that pass nothing else.
-    public func listenTCP() throws(SystemError) -> [LocalTransport] {
-        var candidates: [LocalTransport] = []
-        for transport in transports {
-            listeners.append(
-                try TCPListener(transport.address, reactor: reactor) { [unowned self] connection in accept(connection) })
-            let id = TransportID(transport.id.rawValue + 500)
-            candidates.append(LocalTransport(id: id, kind: .tcpPassive, address: transport.address, advertised: transport.advertised))
-        }
-        return candidates
-    }
-
-    private func accept(_ connection: TCPConnection) {
-        guard streams.count < Self.maximumStreams else { return connection.close() }
-        let id = TransportID(nextTransport)
-        nextTransport = nextTransport &+ 1 | 0x400
-        let stream = Stream(connection)
-        streams[id] = stream
-        connection.onBytes = { [unowned self] bytes in
-            let now = MonotonicClock.now()
-            do {
-                try stream.framer.append(bytes)
-                while let message = try stream.framer.next() {
-                    route(message.span, NetworkPath(id, connection.remote), at: now)
-                    stream.session = byPath[NetworkPath(id, connection.remote)]
-                }
-            } catch {
-                connection.close()
-            }
-        }
-        connection.onClose = { [unowned self] in
-            let now = MonotonicClock.now()
-            streams[id] = nil
-            stream.session?.peer.streamClosed(id, at: now)
-            stream.session?.flush()
+    public var description: String {
+        switch self {
+        case .full(let sessions): "the server holds at most \(sessions) sessions; try again when others have ended"
+        case .socket(let error): "cannot make a socket for the peer: \(error); are too many files open?"
         }
     }
-
-    /// Streams and names are for agents that use TURN servers or mDNS.
-    func carryOut(_ output: PeerOutput, for session: PeerSession) {}
 }

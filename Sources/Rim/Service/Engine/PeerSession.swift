@@ -1,3 +1,4 @@
+import Crypto
 import RTC
 import Reactor
 import Wire
@@ -12,7 +13,16 @@ public final class PeerSession {
     private var timer: ReactorTimer?
     /// The paths that the host files under this session, oldest first.
     var paths: [NetworkPath] = []
+    /// The fragments that the host files under this session, oldest first.
+    var fragments: [String] = []
+    /// UDP sockets that serve this session only.
+    var ownTransports: [TransportID] = []
+    /// Streams to TURN servers, by the agent's own numbers.
+    var serverStreams: [TransportID: ServerStream] = [:]
+    /// How certificates of TURN servers are judged.
+    public var serverTrust = TLSTrust.system
     private var isFlushing = false
+    private var isStopped = false
 
     init(id: Int, peer: consuming Peer, host: PeerHost) {
         self.id = id
@@ -31,7 +41,10 @@ public final class PeerSession {
 
     /// Calls the machine and carries out what it then wants.
     public func with<Result>(_ body: (inout Peer, Instant) throws -> Result) rethrows -> Result {
-        defer { flush() }
+        defer {
+            if fragments.last != peer.localUsernameFragment { host.file(fragment: peer.localUsernameFragment, under: self) }
+            flush()
+        }
         return try body(&peer, MonotonicClock.now())
     }
 
@@ -57,9 +70,11 @@ public final class PeerSession {
         while let output = peer.nextOutput() {
             switch output {
             case .transmit(let datagrams):
-                host.transmit(datagrams, from: self)
+                transmit(datagrams)
                 peer.recycle(datagrams.bytes)
-            case .openStream, .closeStream, .resolve: host.carryOut(output, for: self)
+            case .openStream(let id, let remote, let isTLS, let name): openStream(id, to: remote, isTLS: isTLS, serverName: name)
+            case .closeStream(let id): serverStreams.removeValue(forKey: id)?.close()
+            case .resolve(let name): resolve(name)
             case .event(let event):
                 if case .stateChanged(let state, _) = event, state == .failed || state == .closed { host.ended(self) }
                 onEvent?(event)
@@ -69,5 +84,40 @@ public final class PeerSession {
         timer?.deadline = peer.deadline
     }
 
-    func stopTimer() { timer = nil }
+    private func transmit(_ datagrams: Datagrams) {
+        let transport = datagrams.path.transport
+        // The upper half of the numbers is the agent's own: its streams to servers.
+        if transport.rawValue >> 31 == 1 { serverStreams[transport]?.send(datagrams) } else { host.transmit(datagrams, from: self) }
+    }
+
+    /// Nothing happens any more.
+    func stop() {
+        isStopped = true
+        timer = nil
+        for stream in serverStreams.values { stream.close() }
+        serverStreams.removeAll()
+    }
+
+    // MARK: Streams and names
+
+    private func openStream(_ id: TransportID, to remote: SocketAddress, isTLS: Bool, serverName: String) {
+        let name = isTLS ? serverName : nil
+        let stream = ServerStream(to: remote, tlsName: name, trust: serverTrust, reactor: host.reactor)
+        serverStreams[id] = stream
+        stream.onOpen = { [weak self] local in self?.with { peer, now in peer.streamOpened(id, localAddress: local, at: now) } }
+        stream.onMessage = { [weak self] message in
+            _ = self?.receive(message.span, on: NetworkPath(id, remote), at: MonotonicClock.now())
+        }
+        stream.onEnd = { [weak self] reason in
+            guard let self, serverStreams.removeValue(forKey: id) != nil else { return }
+            with { peer, now in peer.streamClosed(id, reason: reason, at: now) }
+        }
+    }
+
+    private func resolve(_ name: String) {
+        host.names.resolve(name) { [weak self] addresses in
+            guard let self, !isStopped else { return }
+            with { peer, now in peer.resolved(name, to: addresses, at: now) }
+        }
+    }
 }

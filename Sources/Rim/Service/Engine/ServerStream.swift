@@ -1,0 +1,136 @@
+import Crypto
+import RTC
+import Reactor
+import Wire
+
+/// A stream to a TURN server: TCP, with TLS where asked, and the framing of RFC 8656 clause 12.5. Lives on the reactor.
+final class ServerStream {
+    /// It stands, from this local address.
+    var onOpen: ((SocketAddress) -> Void)?
+    var onMessage: (([UInt8]) -> Void)?
+    /// It ended or could not be opened, and why. Not told after `close`.
+    var onEnd: ((String) -> Void)?
+
+    private let remote: SocketAddress
+    private var connector: TCPConnector?
+    private var connection: TCPConnection?
+    private var tls: TLSClient?
+    private var framer = TurnFramer()
+    private var timer: ReactorTimer?
+    private var isClosed = false
+
+    /// For the connection and TLS together.
+    private static let patience = Duration.seconds(10)
+
+    /// `tlsName`: the server's name or address, for TLS; nil: plain TCP.
+    init(to remote: SocketAddress, tlsName: String?, trust: TLSTrust, reactor: Reactor) {
+        self.remote = remote
+        timer = reactor.makeTimer { [weak self] _ in
+            guard let self else { return }
+            end("TLS with \(remote): expected a handshake within \(Self.patience.seconds) s, got none")
+        }
+        connector = TCPConnector(to: remote, reactor: reactor, timeout: Self.patience) { [weak self] outcome in
+            guard let self else { return }
+            connector = nil
+            switch outcome {
+            case .success(let connection): connected(connection, tlsName, trust)
+            case .failure(let error): end("\(error)")
+            }
+        }
+    }
+
+    deinit { close() }
+
+    private func connected(_ connection: TCPConnection, _ tlsName: String?, _ trust: TLSTrust) {
+        self.connection = connection
+        connection.onBytes = { [weak self] bytes in self?.received(bytes) }
+        connection.onClose = { [weak self] in self?.end("the server closed the connection") }
+        guard let tlsName else { return opened() }
+        do throws(CryptoError) {
+            tls = try TLSClient(serverName: tlsName, trust: trust)
+            timer?.deadline = MonotonicClock.now() + Self.patience
+            driveTLS()
+        } catch {
+            end("TLS with \(remote): \(error)")
+        }
+    }
+
+    private func opened() {
+        timer = nil
+        guard let local = connection?.local else { return end("the server closed the connection") }
+        onOpen?(local)
+    }
+
+    // MARK: Bytes
+
+    private func received(_ bytes: Span<UInt8>) {
+        guard let tls else { return deframe(bytes) }
+        tls.receive(bytes)
+        driveTLS()
+    }
+
+    private func driveTLS() {
+        guard let tls else { return }
+        while !isClosed, let event = tls.nextEvent() {
+            switch event {
+            case .connected:
+                sendTLS(tls)
+                opened()
+            case .data(let bytes): deframe(bytes.span)
+            case .closed: end("the server closed the connection")
+            case .failed(let reason):
+                sendTLS(tls)
+                end("TLS with \(remote): \(reason)")
+            }
+        }
+        sendTLS(tls)
+    }
+
+    private func sendTLS(_ tls: TLSClient) {
+        let bytes = tls.takeOutput()
+        if !bytes.isEmpty { connection?.send(bytes) }
+    }
+
+    private func deframe(_ bytes: Span<UInt8>) {
+        do throws(StreamFramingError) {
+            try framer.append(bytes)
+            while !isClosed, let message = try framer.next() { onMessage?(message) }
+        } catch {
+            end("what the server sent is not TURN: \(error)")
+        }
+    }
+
+    func send(_ datagrams: Datagrams) {
+        guard !isClosed, let connection else { return }
+        var framed: [UInt8] = []
+        for start in stride(from: 0, to: datagrams.bytes.count, by: max(datagrams.segmentSize, 1)) {
+            let end = min(start + datagrams.segmentSize, datagrams.bytes.count)
+            TurnFramer.frame(datagrams.bytes.span.extracting(start..<end), into: &framed)
+        }
+        guard let tls else { return connection.send(framed) }
+        tls.send(framed)
+        sendTLS(tls)
+    }
+
+    // MARK: The end
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        timer = nil
+        connector?.cancel()
+        if let tls {
+            tls.close()
+            sendTLS(tls)
+        }
+        connection?.onBytes = nil
+        connection?.onClose = nil
+        connection?.closeAfterSending()
+    }
+
+    private func end(_ reason: String) {
+        guard !isClosed else { return }
+        close()
+        onEnd?(reason)
+    }
+}

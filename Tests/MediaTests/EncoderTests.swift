@@ -1,0 +1,64 @@
+import Media
+import RTC
+import Wire
+import XCTest
+
+final class EncoderTests: XCTestCase {
+    private let settings = VideoEncoderSettings(width: 640, height: 480, rate: 30, bitrate: 800_000)
+
+    func testKeyFramesComeOnlyWhenAskedFor() throws {
+        for codec in [CodecKind.h264, .vp8] {
+            let encoder = try makeVideoEncoder(codec, settings)
+            var camera = TestPattern(width: 640, height: 480)
+            for index in 0..<90 {
+                var frame: [UInt8] = []
+                let isKey = try encoder.encode(camera.next(unixMilliseconds: Int64(index)), forcesKeyFrame: index == 40, into: &frame)
+                XCTAssertEqual(isKey, index == 0 || index == 40, "\(codec) frame \(index)")
+                XCTAssertFalse(frame.isEmpty)
+            }
+        }
+    }
+
+    func testBitrateIsKeptAndFollowsAChange() throws {
+        for codec in [CodecKind.h264, .vp8] {
+            let encoder = try makeVideoEncoder(codec, settings)
+            var camera = TestPattern(width: 640, height: 480)
+            func bitrate(frames: Int) throws -> Double {
+                var total = 0
+                for index in 0..<frames {
+                    var frame: [UInt8] = []
+                    _ = try encoder.encode(camera.next(unixMilliseconds: Int64(index)), forcesKeyFrame: false, into: &frame)
+                    total += frame.count
+                }
+                return Double(total) * 8 * 30 / Double(frames)
+            }
+            _ = try bitrate(frames: 60)
+            XCTAssertEqual(try bitrate(frames: 120), 800_000, accuracy: 160_000, "\(codec)")
+            try encoder.setBitrate(300_000)
+            _ = try bitrate(frames: 60)
+            XCTAssertEqual(try bitrate(frames: 120), 300_000, accuracy: 90_000, "\(codec)")
+        }
+    }
+
+    func testSettingsThatCannotBeAreSaidPlainly() {
+        for bad in [
+            VideoEncoderSettings(width: 641, height: 480, rate: 30, bitrate: 800_000),
+            VideoEncoderSettings(width: 640, height: 8, rate: 30, bitrate: 800_000),
+            VideoEncoderSettings(width: 640, height: 480, rate: 0, bitrate: 800_000),
+            VideoEncoderSettings(width: 640, height: 480, rate: 30, bitrate: 1),
+        ] {
+            XCTAssertThrowsError(try makeVideoEncoder(.h264, bad)) { XCTAssertTrue("\($0)".contains("expected"), "\($0)") }
+        }
+        XCTAssertThrowsError(try makeVideoEncoder(.opus, settings))
+        let encoder = try! makeVideoEncoder(.vp8, settings)
+        var frame: [UInt8] = []
+        XCTAssertThrowsError(try encoder.encode(Picture(width: 320, height: 240), forcesKeyFrame: false, into: &frame))
+    }
+
+    func testTimeCodeIsDrawnAsItIsRead() {
+        var camera = TestPattern(width: 1280, height: 720)
+        for time: Int64 in [0, 1, 0xFFFF_FFFF, 0x1_2345_6789, 1_763_632_000_123] {
+            XCTAssertEqual(TestPattern.readTimeCode(camera.next(unixMilliseconds: time)), UInt32(truncatingIfNeeded: time))
+        }
+    }
+}

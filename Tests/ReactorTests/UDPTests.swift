@@ -1,0 +1,90 @@
+import Reactor
+import Wire
+import XCTest
+
+final class UDPTests: XCTestCase {
+    private static let loopback = SocketAddress(IPAddress(127, 0, 0, 1), 0)
+
+    /// Whatever the kernel helps with, the wire sees the same datagrams.
+    func testAllWaysOfSendingGiveTheSameDatagrams() async throws {
+        let cases: [(name: String, bytes: Int, segment: Int)] = [
+            ("one", 900, 900), ("one, short", 10, 1200), ("even", 12_000, 1200), ("last shorter", 12_001, 1200),
+            ("last one byte", 1201, 1200),
+            ("more than a batch", 100 * 300 + 7, 300),
+        ]
+        for (name, count, segment) in cases {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+            let expected = stride(from: 0, to: count, by: segment).map { Array(bytes[$0..<min($0 + segment, count)]) }
+            for offload in [UDPSocket.Offload.segmentation, .batch, .single] {
+                let loop = try Loop()
+                let log = Log<[UInt8]>()
+                let statistics = try await loop.run { loop in
+                    let receiver = loop.keep(
+                        try UDPSocket(Self.loopback, reactor: loop.reactor) { socket in
+                            socket.receive { bytes, _ in log.add(unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }) }
+                        })
+                    let sender = loop.keep(try UDPSocket(Self.loopback, reactor: loop.reactor, offload: offload) { _ in })
+                    sender.send(bytes.span, segmentSize: segment, to: receiver.address)
+                    return (sender.calls, sender.dropped)
+                }
+                let received = try await log.wait(expected.count)
+                XCTAssertEqual(received, expected, "\(name), \(offload)")
+                XCTAssertEqual(statistics.1, 0, "\(name), \(offload)")
+                await loop.stop()
+            }
+        }
+    }
+
+    func testADatagramTellsItsSender() async throws {
+        let loop = try Loop()
+        let log = Log<SocketAddress>()
+        let expected = try await loop.run { loop in
+            let receiver = loop.keep(
+                try UDPSocket(Self.loopback, reactor: loop.reactor) { $0.receive { _, source in log.add(source) } })
+            let sender = loop.keep(try UDPSocket(Self.loopback, reactor: loop.reactor) { _ in })
+            sender.send([1, 2, 3].span, segmentSize: 3, to: receiver.address)
+            return sender.address
+        }
+        let sources = try await log.wait()
+        XCTAssertEqual(sources, [expected])
+        await loop.stop()
+    }
+
+    /// Longer datagrams than a slot are cut by the kernel: they are left out, not handed on in part.
+    func testAnOversizedDatagramIsLeftOut() async throws {
+        let loop = try Loop()
+        let log = Log<Int>()
+        try await loop.run { loop in
+            let receiver = loop.keep(
+                try UDPSocket(Self.loopback, reactor: loop.reactor) { $0.receive { bytes, _ in log.add(bytes.count) } })
+            let sender = loop.keep(try UDPSocket(Self.loopback, reactor: loop.reactor) { _ in })
+            for count in [5000, 2047, 2048] {
+                sender.send([UInt8](repeating: 7, count: count).span, segmentSize: count, to: receiver.address)
+            }
+            sender.send([1].span, segmentSize: 1, to: receiver.address)
+        }
+        let sizes = try await log.wait(2)
+        XCTAssertEqual(sizes, [2047, 1])
+        await loop.stop()
+    }
+
+    func testAGroupHearsWhatIsSentToIt() async throws {
+        let loop = try Loop()
+        let log = Log<[UInt8]>()
+        let group = SocketAddress(IPAddress(239, 255, 77, 88), 0)
+        try await loop.run { loop in
+            let interfaces = hostAddresses().filter { $0.family == .v4 }
+            let probe = try UDPSocket(SocketAddress(IPAddress(0, 0, 0, 0), 0), reactor: loop.reactor) { _ in }
+            let here = SocketAddress(group.ip, probe.address.port)
+            withExtendedLifetime(probe) {}
+            let socket = loop.keep(
+                try UDPSocket(group: here, interfaces: interfaces, reactor: loop.reactor) { socket in
+                    socket.receive { bytes, _ in log.add(unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }) }
+                })
+            socket.multicast([4, 5, 6], to: here)
+        }
+        let heard = try await log.wait()
+        XCTAssertEqual(heard.first, [4, 5, 6])
+        await loop.stop()
+    }
+}
