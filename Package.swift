@@ -74,7 +74,7 @@ let package = Package(
         tests("NetSimTests", ["Wire", "RTC", "NetSim"]),
         tests("CryptoTests", ["Wire", "RTC", "Crypto", "CSRTP", "CVirtualTime"]),
         tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime"]),
-        tests("EngineTests", ["Wire", "RTC", "Reactor", "Service"]),
+        tests("EngineTests", ["Wire", "RTC", "NetSim", "Reactor", "Service", "CVirtualTime"]),
         tests("FuzzTests", ["FuzzTargets"]),
         tests("ReactorTests", ["Wire", "Reactor"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),

@@ -59,6 +59,21 @@ final class PairTests: XCTestCase {
             XCTAssertEqual(pair.offerer.statistics.outboundVideo.first?.keyFramesSent, round + 1)
         }
     }
+
+    /// Chromium shows nothing of a source that goes from the description and comes back under the same SSRC.
+    func testAPausedSourceStaysInTheDescription() throws {
+        var pair = try Pair()
+        let track = pair.offerer.addTransceiver(.video, direction: .sendonly)
+        try pair.offerer.setDirection(.inactive, of: track)
+        XCTAssertFalse(try pair.offerer.createOffer(at: pair.now).description.contains("a=ssrc:"), "before it ever sent")
+        for direction in [MediaDirection.sendonly, .inactive, .sendonly] {
+            try pair.offerer.setDirection(direction, of: track)
+            let offer = try pair.offerer.createOffer(at: pair.now).description
+            XCTAssertTrue(offer.contains("a=\(direction)"), offer)
+            XCTAssertTrue(offer.contains("a=ssrc:") && offer.contains("a=msid:"), offer)
+            try pair.negotiate()
+        }
+    }
 }
 
 /// An offerer and an answerer on one virtual clock with a perfect wire between them.

@@ -17,6 +17,73 @@ final class SessionTests: XCTestCase {
         }
     }
 
+    func testFivePercentLossAtFiftyMillisecondsNeverFreezesFor300Milliseconds() {
+        var longest = Duration.zero
+        for seed in Seeds.chosen ?? 1...40 {
+            var scenario = SessionScenario(seed: seed)
+            scenario.codec = seed % 2 == 0 ? .h264 : .vp8
+            for path in [\SessionScenario.robot, \.viewer] {
+                scenario[keyPath: path].up = LinkConditions(
+                    delay: .milliseconds(25), loss: 0.05, bandwidth: 5_000_000, queueDelay: .milliseconds(200))
+            }
+            let report = SimulatedSession(scenario).run()
+            let gap = report.longestGap(from: .seconds(1), to: .seconds(10))
+            longest = max(longest, gap)
+            XCTAssertEqual(report.problems, [], "seed \(seed)")
+            XCTAssertLessThanOrEqual(gap, .milliseconds(300), "seed \(seed)")
+        }
+        print("5 % loss, 50 ms: the longest time without a new frame was \(longest.milliseconds) ms")
+    }
+
+    func testTwentyPercentLossGoesOn() {
+        for seed in Seeds.chosen ?? 1...20 {
+            var scenario = SessionScenario(seed: seed)
+            for path in [\SessionScenario.robot, \.viewer] {
+                scenario[keyPath: path].up = LinkConditions(
+                    delay: .milliseconds(25), loss: 0.2, bandwidth: 5_000_000, queueDelay: .milliseconds(200))
+            }
+            let report = SimulatedSession(scenario).run()
+            XCTAssertEqual(report.problems, [], "seed \(seed)")
+            XCTAssertLessThan(report.longestGap(from: .seconds(1), to: .seconds(10)), .seconds(2), "seed \(seed)")
+            XCTAssertGreaterThan(report.framesReceived, report.framesSent / 2, "seed \(seed)")
+        }
+    }
+
+    func testJitterOf300MillisecondsGoesOn() {
+        for seed in Seeds.chosen ?? 1...20 {
+            var scenario = SessionScenario(seed: seed)
+            scenario.robot.up.jitter = .milliseconds(300)
+            scenario.viewer.up.jitter = .milliseconds(300)
+            let report = SimulatedSession(scenario).run()
+            XCTAssertEqual(report.problems, [], "seed \(seed)")
+            XCTAssertGreaterThan(report.framesReceived, report.framesSent * 8 / 10, "seed \(seed)")
+        }
+    }
+
+    /// Pacing adds at most 5 ms: the last packet of a delta frame leaves that soon after the first.
+    func testADeltaFrameLeavesWithinFiveMilliseconds() {
+        var scenario = SessionScenario(seed: 3)
+        scenario.demand = 15_000_000
+        scenario.limits = BitrateLimits(start: 12_000_000)
+        scenario.sendsData = false
+        let session = SimulatedSession(scenario)
+        var lastStart = Instant.zero, lastSent = Instant.zero, longest: [Duration] = [], sizes = 0
+        session.network.tap = { datagram, source, _, now in
+            guard source.ip == session.robotAddress, datagram.count > 700, datagram[0] & 0xC0 == 0x80 else { return }
+            if now - lastSent > .milliseconds(8) {
+                longest.append(lastSent - lastStart)
+                lastStart = now
+            }
+            lastSent = now
+            sizes += 1
+        }
+        XCTAssertEqual(session.run().problems, [])
+        longest.sort()
+        XCTAssertGreaterThan(sizes, 5000, "frames of dozens of packets")
+        // All but the few key frames.
+        XCTAssertLessThanOrEqual(longest[longest.count - 5], .milliseconds(5))
+    }
+
     /// `WALDO_SEEDS=first..last` runs these instead.
     func testAThousandSessionsKeepEveryPromise() {
         let seeds = Seeds.chosen ?? 1...1000
@@ -25,6 +92,7 @@ final class SessionTests: XCTestCase {
         let began = ContinuousClock.now
         for seed in seeds {
             let scenario = SessionScenario.random(seed: seed)
+            if Seeds.chosen != nil { print("seed \(seed): \(scenario.summary)") }
             let report = SimulatedSession(scenario).run()
             sent += report.framesSent
             received += report.framesReceived

@@ -4,6 +4,7 @@ Each test starts its own `waldo` on ports that the kernel chooses. When a test f
 metrics of every server that it started."""
 
 import asyncio
+import http.server
 import os
 import pathlib
 import re
@@ -174,7 +175,8 @@ def playwright():
 def launch_chromium(playwright, *arguments):
     return playwright.chromium.launch(
         executable_path="/usr/bin/chromium",
-        args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage", *arguments])
+        args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage",
+              "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", *arguments])
 
 
 @pytest.fixture(scope="session")
@@ -185,14 +187,16 @@ def chromium(playwright):
 
 
 class Viewer:
-    """A page that has viewer.js, on the server's own origin."""
+    """A page that has viewer.js, on the server's own origin; without a server on a local one that needs no network."""
 
-    def __init__(self, page, server):
+    def __init__(self, page, server=None):
         self.page, self.server = page, server
         self.errors = []
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(server.url + "/metrics")
+        if not server:
+            page.route("http://127.0.0.1:1/", lambda route: route.fulfill(body="<body>", content_type="text/html"))
+        page.goto(server.url + "/metrics" if server else "http://127.0.0.1:1/")
         page.evaluate(VIEWER_SCRIPT)
 
     def run(self, script, argument=None):
@@ -216,10 +220,10 @@ class Viewer:
 
 @pytest.fixture
 def viewer(chromium):
-    """viewer(server) opens a page; all are closed after the test."""
+    """viewer(server) or viewer() opens a page; all are closed after the test."""
     contexts = []
 
-    def open_page(server, browser=chromium):
+    def open_page(server=None, browser=chromium):
         context = browser.new_context()
         contexts.append(context)
         return Viewer(context.new_page(), server)
@@ -270,6 +274,25 @@ def network():
     made = Network()
     yield made
     made.remove()
+
+
+@pytest.fixture(scope="session")
+def near_page(network):
+    """The address of an empty page that Firefox's namespace reaches."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><body>")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer((network.near, 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://{network.near}:{server.server_port}/"
+    server.shutdown()
 
 
 @pytest.fixture(scope="module")

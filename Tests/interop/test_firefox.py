@@ -14,9 +14,9 @@ SMALL = ("--size", "1024x256", "--bitrate", 600)
 class FirefoxViewer:
     """The page with viewer.js on the server's own origin; the same methods as the Chromium one's."""
 
-    def __init__(self, firefox, server):
+    def __init__(self, firefox, server=None, url=None):
         self.firefox, self.server = firefox, server
-        firefox.open(server.url + "/metrics")
+        firefox.open(url or server.url + "/metrics")
         firefox.run("source => { const script = document.createElement('script'); script.textContent = source;"
                     " document.documentElement.append(script); }", VIEWER_SCRIPT)
 

@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from conftest import wait_until
+
 OFFER = """v=0
 o=- 4611731400430051336 2 IN IP4 127.0.0.1
 s=-
@@ -83,3 +85,25 @@ def test_a_busy_port_is_said(source, binary):
     second = subprocess.run([binary, "bench", "source", "--port", str(server.port)], capture_output=True, text=True, timeout=10)
     assert second.returncode not in (0, None)
     assert str(server.port) in second.stderr, second.stderr
+
+
+def test_a_session_outlives_bad_changes(source):
+    server = source("--codec", "vp8")
+    session = server.offer(OFFER).headers["Location"]
+    assert server.request("PATCH", session, "a=mid:0\r\na=candidate:1 1 udp 1 192.0.2.9 9 typ host\r\n", "application/trickle-ice-sdpfrag").status == 204
+    assert server.request("PATCH", session, OFFER, "text/plain").status == 415
+    assert server.request("PATCH", session, "v=0\r\nnonsense", "application/sdp").status == 400
+    # An m-line that was there cannot go (RFC 3264 §8).
+    answer = server.request("PATCH", session, OFFER[:OFFER.index("m=")], "application/sdp")
+    assert answer.status == 400, answer
+    assert server.request("PATCH", session, OFFER.replace(" 2 IN", " 3 IN"), "application/sdp").status == 200
+    assert server.metrics()["waldo_peers"] == 1
+    assert server.request("DELETE", session).status == 200
+
+
+def test_sessions_that_never_connect_are_forgotten(source):
+    server = source("--codec", "vp8")
+    for _ in range(5):
+        assert server.offer(OFFER).status == 201
+    assert server.metrics()["waldo_peers"] == 5
+    wait_until(lambda: server.metrics()["waldo_peers"] == 0, "sessions without a single check are forgotten", timeout=45, interval=1)

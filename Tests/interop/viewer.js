@@ -74,6 +74,64 @@
       return viewer.exchange({ change: true });
     },
 
+    // A peer without WHEP: descriptions go through the test, with all their candidates.
+    start() {
+      const pc = viewer.pc = new RTCPeerConnection();
+      viewer.channels = [];
+      pc.ontrack = event => {
+        // Sound by itself: a muted picture mutes it, and its energy is then nought.
+        if (event.track.kind === 'audio') {
+          viewer.sound = new Audio();
+          viewer.sound.srcObject = new MediaStream([event.track]);
+          viewer.sound.play().catch(() => {});
+        }
+        if (event.track.kind === 'video') viewer.watch(event.streams[0] ?? new MediaStream([event.track]));
+      };
+      pc.ondatachannel = event => { event.channel.binaryType = 'arraybuffer'; viewer.channels.push(event.channel); };
+    },
+    async complete() {
+      const { pc } = viewer;
+      await Promise.race([until(pc, 'icegatheringstatechange', () => pc.iceGatheringState === 'complete', 'gathered'),
+        new Promise(resolve => setTimeout(resolve, 3000))]);
+      return pc.localDescription.sdp;
+    },
+    async offer(options) {
+      await viewer.pc.setLocalDescription(await viewer.pc.createOffer(options));
+      return viewer.complete();
+    },
+    async answer(sdp) {
+      await viewer.pc.setRemoteDescription({ type: 'offer', sdp });
+      await viewer.pc.setLocalDescription();
+      return viewer.complete();
+    },
+    accept: sdp => viewer.pc.setRemoteDescription({ type: 'answer', sdp }),
+    connected: () => until(viewer.pc, 'connectionstatechange', () => viewer.pc.connectionState === 'connected', 'connected'),
+
+    // A drawing that moves, as a camera.
+    drawing() {
+      const drawn = document.createElement('canvas');
+      drawn.width = 640; drawn.height = 360;
+      const brush = drawn.getContext('2d');
+      let step = 0;
+      setInterval(() => { brush.fillStyle = `hsl(${++step * 7 % 360} 80% 50%)`; brush.fillRect(step * 13 % 600, step * 5 % 320, 60, 60); }, 33);
+      brush.fillRect(0, 0, 640, 360);
+      return drawn.captureStream(30);
+    },
+    // Sends a stream's tracks, the video in one codec.
+    send(stream, codec) {
+      for (const track of stream.getTracks()) {
+        const used = viewer.pc.getTransceivers().find(one => one.receiver.track.kind === track.kind && !one.sender.track && one.mid !== null);
+        if (used) { used.direction = used.direction === 'recvonly' ? 'sendrecv' : 'sendonly'; used.sender.replaceTrack(track); }
+        const transceiver = used ?? viewer.pc.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
+        if (track.kind === 'video' && codec) transceiver.setCodecPreferences(RTCRtpReceiver.getCapabilities('video').codecs
+          .filter(({ mimeType }) => [`video/${codec}`, 'video/rtx'].includes(mimeType.toLowerCase())));
+      }
+    },
+    async energy() {
+      const report = [...(await viewer.pc.getStats()).values()].find(one => one.type === 'inbound-rtp' && one.kind === 'audio') ?? {};
+      return { energy: report.totalAudioEnergy ?? 0, packets: report.packetsReceived ?? 0, concealed: report.concealedSamples, samples: report.totalSamplesReceived };
+    },
+
     opened: channel => until(channel, 'open', () => channel.readyState === 'open', `channel ${channel.label} open`),
     closed: channel => until(channel, 'close', () => channel.readyState === 'closed', `channel ${channel.label} closed`),
 

@@ -176,7 +176,8 @@ public final class SimulatedSession {
 
     private func stateChanged(_ name: String, _ state: PeerState, _ reason: String?, at now: Instant) {
         report.states.append("\(name) \(state) \((now - .zero).milliseconds)")
-        if state == .failed || state == .closed, !hasEnded {
+        // A failure that an incident explains may be mended by the restart; the end tells.
+        if state == .failed && (scenario.incidents.isEmpty || report.connectedAt == nil) || state == .closed, !hasEnded {
             report.problems.append("\(name) \(state) after \((now - .zero).seconds) s: \(reason ?? "no reason")")
         }
         if report.connectedAt == nil, robot.peer.state == .connected, viewer.peer.state == .connected { connected(at: now) }
@@ -201,7 +202,7 @@ public final class SimulatedSession {
         sampledBytes = uplink.bytes
         if scenario.sendsVideo { every(Duration.seconds(1.0 / Double(scenario.frameRate))) { [unowned self] in makeFrame(at: $0) } }
         if scenario.sendsData {
-            every(.milliseconds(50)) { [unowned self] in send(robot, \.telemetry, at: $0) }
+            every(.milliseconds(100)) { [unowned self] in send(robot, \.telemetry, at: $0) }
             every(.milliseconds(20)) { [unowned self] in send(viewer, \.commands, at: $0) }
         }
         every(.milliseconds(10)) { [unowned self] _ in report.queueDelays.append(network.queueDelay(up: robotAddress)) }

@@ -21,12 +21,12 @@ struct SessionMessages {
     func next() -> DataMessage { message(sent) }
     mutating func wasSent() { sent += 1 }
 
-    /// Mostly small; among the reliable ones some of 16 kB, and empty ones.
+    /// Mostly small; among the reliable ones some of 4 kB, and empty ones.
     private func message(_ number: Int) -> DataMessage {
         var random = SeededRandom(seed: seed &+ UInt64(number) &* 31)
         let draw = Int(random.next() % 100)
         if isReliable, draw == 0 { return .binary([]) }
-        let size = isReliable ? (draw < 3 ? 16_000 : 40 + Int(random.next() % 300)) : 40
+        let size = isReliable ? (draw < 3 ? 4000 : 40 + Int(random.next() % 300)) : 40
         var bytes: [UInt8] = []
         bytes.append(u32: UInt32(truncatingIfNeeded: number))
         while bytes.count < size { bytes.append(u32: UInt32(truncatingIfNeeded: random.next())) }

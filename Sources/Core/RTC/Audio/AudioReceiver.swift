@@ -9,8 +9,8 @@ public enum ReceivedAudio: Sendable, Hashable {
 }
 
 /// Reorders one audio stream, waiting for a missing packet only as long as the measured jitter makes it likely to come.
-struct AudioReceiver {
-    let ssrc: SSRC
+package struct AudioReceiver {
+    package let ssrc: SSRC
     private(set) var reception = ReceptionStatistics(clockRate: 48_000)
     private var unwrapper = SequenceUnwrapper()
     private var waiting: [(sequence: Int64, timestamp: UInt32, bytes: [UInt8])] = []
@@ -24,9 +24,9 @@ struct AudioReceiver {
     private static let maximumWaiting = 64
     private static let maximumReady = 128
 
-    init(ssrc: SSRC) { self.ssrc = ssrc }
+    package init(ssrc: SSRC) { self.ssrc = ssrc }
 
-    mutating func receive(_ packet: RTPPacket, payload: Span<UInt8>, at now: Instant) {
+    package mutating func receive(_ packet: RTPPacket, payload: Span<UInt8>, at now: Instant) {
         let sequence = unwrapper.unwrap(packet.sequenceNumber)
         reception.received(sequence, timestamp: packet.timestamp, bytes: payload.count, at: now)
         guard sequence >= next ?? sequence, payload.count > 0, !waiting.contains(where: { $0.sequence == sequence }) else {
@@ -61,9 +61,9 @@ struct AudioReceiver {
     /// How long a gap may hold up what came after it: four times the jitter, 20…120 ms.
     private var patience: Duration { min(max(.seconds(4 * reception.jitterSeconds), .milliseconds(20)), .milliseconds(120)) }
 
-    var deadline: Instant? { gapSince.map { $0 + patience } }
+    package var deadline: Instant? { gapSince.map { $0 + patience } }
 
-    mutating func advance(to now: Instant) {
+    package mutating func advance(to now: Instant) {
         guard let deadline, deadline <= now else { return }
         giveUpGap()
         gapSince = nil
@@ -80,7 +80,7 @@ struct AudioReceiver {
 
     mutating func received(_ report: SenderInformation, at now: Instant) { reception.received(report, at: now) }
     mutating func report(at now: Instant) -> ReportBlock? { reception.report(for: ssrc, at: now) }
-    mutating func nextAudio() -> ReceivedAudio? { ready.isEmpty ? nil : ready.removeFirst() }
+    package mutating func nextAudio() -> ReceivedAudio? { ready.isEmpty ? nil : ready.removeFirst() }
 
     var currentStatistics: InboundStatistics {
         var current = InboundStatistics()

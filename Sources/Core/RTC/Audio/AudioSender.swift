@@ -22,19 +22,33 @@ struct AudioSenderParameters: Hashable {
     var extensions: HeaderExtensionMap
 }
 
+/// Whether sound must make way for the picture.
+package struct AudioCut: Sendable {
+    package private(set) var isCut = false
+
+    /// Below this the sound is cut, above the second it comes back, bit/s.
+    private static let cutBelow = 150_000
+    private static let restoreAbove = 200_000
+
+    package init() {}
+
+    package mutating func update(target: Int, hasVideo: Bool) -> Bool {
+        isCut = hasVideo && target < (isCut ? Self.restoreAbove : Self.cutBelow)
+        return isCut
+    }
+}
+
 /// Sends Opus packets to one peer. When the estimate is too small for picture and sound, sound is cut first (WIM-Z contract):
 /// a driver who cannot hear still drives safely, one who cannot see does not.
 struct AudioSender {
     private(set) var parameters: AudioSenderParameters
     private(set) var statistics = OutboundStatistics()
-    private(set) var isCut = false
+    private var cut = AudioCut()
     private(set) var last: (timestamp: UInt32, sent: Instant)?
     private var sequenceNumber: UInt16
     private let timestampOffset: UInt32
 
-    /// Below this the sound is cut, above the second it comes back, bit/s.
-    static let cutBelow = 150_000
-    static let restoreAbove = 200_000
+    var isCut: Bool { cut.isCut }
     /// An Opus packet at 510 kbit/s and 120 ms is longer than a datagram: refused.
     private static let maximumPacket = 1150
 
@@ -47,9 +61,9 @@ struct AudioSender {
     mutating func update(_ parameters: AudioSenderParameters) { self.parameters = parameters }
 
     mutating func send(_ audio: EncodedAudio, hasVideo: Bool, through transport: inout MediaTransport, at now: Instant) {
-        let target = transport.congestion.targetBitrate
-        isCut = hasVideo && target < (isCut ? Self.restoreAbove : Self.cutBelow)
-        guard !isCut, !audio.bytes.isEmpty, audio.bytes.count <= Self.maximumPacket else {
+        guard !cut.update(target: transport.congestion.targetBitrate, hasVideo: hasVideo), !audio.bytes.isEmpty,
+            audio.bytes.count <= Self.maximumPacket
+        else {
             statistics.framesDropped += 1
             return
         }

@@ -1,16 +1,16 @@
 import Wire
 
 /// What the path really delivered over the last half second, by the receiver's clock.
-struct AcknowledgedBitrate: Sendable {
+package struct AcknowledgedBitrate: Sendable {
     private static let binNanoseconds: Int64 = 25_000_000
     private static let bins = 20
     private var bytes = InlineArray<20, Int32>(repeating: 0)
     private var newest: Int64?
     private var oldest: Int64 = 0
 
-    init() {}
+    package init() {}
 
-    mutating func add(_ count: Int, arrival: Instant) {
+    package mutating func add(_ count: Int, arrival: Instant) {
         let bin = arrival.nanoseconds / Self.binNanoseconds
         guard let last = newest else {
             newest = bin
@@ -41,7 +41,7 @@ struct AcknowledgedBitrate: Sendable {
     }
 
     /// Bit/s; nil before a fifth of a second was seen.
-    var bitrate: Int? {
+    package var bitrate: Int? {
         guard let newest else { return nil }
         // The newest bin is still being filled.
         let first = max(oldest, newest - Int64(Self.bins) + 1)

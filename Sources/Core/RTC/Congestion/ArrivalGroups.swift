@@ -2,14 +2,22 @@ import Wire
 
 /// Gathers packets sent within a burst into groups and tells how much longer each group took than the one before
 /// (draft-ietf-rmcat-gcc-02 clauses 5.1 and 5.2).
-struct ArrivalGroups: Sendable {
-    struct Delta {
+package struct ArrivalGroups: Sendable {
+    package struct Delta {
         /// Between the last packets of the two groups.
-        var sent: Duration
-        var arrived: Duration
+        package var sent: Duration
+        package var arrived: Duration
         /// When the later group was complete, on the receiver's clock.
-        var arrival: Instant
+        package var arrival: Instant
+
+        package init(sent: Duration, arrived: Duration, arrival: Instant) {
+            self.sent = sent
+            self.arrived = arrived
+            self.arrival = arrival
+        }
     }
+
+    package init() {}
 
     private struct Group {
         var firstSent: Instant
@@ -22,7 +30,7 @@ struct ArrivalGroups: Sendable {
     private var previous: Group?
 
     /// A group is known to be complete when the first packet of the next one is told.
-    mutating func add(sent: Instant, arrival: Instant) -> Delta? {
+    package mutating func add(sent: Instant, arrival: Instant) -> Delta? {
         guard let group = current else {
             current = Group(firstSent: sent, lastSent: sent, lastArrival: arrival)
             return nil

@@ -122,10 +122,13 @@ public struct CongestionController: Sendable {
             if packet.sent >= newest?.sent ?? .zero { newest = (packet.sent, time) }
         }
         guard arrived + lost > 0 else { return }
+        // What was lost in a silence was not lost to a full queue.
+        let wasSilent = beforeSilence != nil
         if arrived > 0 { heard(at: now) }
         if let newest { note(roundTrip: now - newest.sent, isReport: false, at: now) }
         loss.add(
-            lost: lost, arrived: arrived, target: targetBitrate, acknowledged: acknowledged.bitrate, hasQueue: hasQueue(at: now),
+            lost: wasSilent ? 0 : lost, arrived: arrived, target: targetBitrate, acknowledged: acknowledged.bitrate,
+            hasQueue: hasQueue(at: now),
             roundTrip: responseTime, at: now)
         judge(isOver: isOver, at: now)
         update(at: now)

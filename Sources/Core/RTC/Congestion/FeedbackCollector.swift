@@ -1,20 +1,22 @@
 import Wire
 
 /// The receiving side of transport-wide congestion control: notes when each transport sequence number arrived and reports it.
-struct FeedbackCollector: Sendable {
+package struct FeedbackCollector: Sendable {
+    package init() {}
+
     private var unwrapper = SequenceUnwrapper()
     /// Arrivals not yet reported, by extended sequence number.
     private var arrivals: [(sequence: Int64, at: Instant)] = []
     private var nextBase: Int64?
     private var feedbackCount: UInt8 = 0
-    private(set) var deadline: Instant?
+    package private(set) var deadline: Instant?
 
     /// Between feedbacks; a full collector reports sooner.
     private static let interval = Duration.milliseconds(50)
     private static let maximumPending = 400
 
     /// True: report now, the collector is full.
-    mutating func received(_ sequence: UInt16, at now: Instant) -> Bool {
+    package mutating func received(_ sequence: UInt16, at now: Instant) -> Bool {
         let extended = unwrapper.unwrap(sequence)
         if let nextBase, extended < nextBase { return false }  // reported as lost already
         if arrivals.count < Self.maximumPending { arrivals.append((extended, now)) }
@@ -23,7 +25,7 @@ struct FeedbackCollector: Sendable {
     }
 
     /// The feedback that is due, clearing what it speaks of.
-    mutating func feedback(sender: SSRC, media: SSRC) -> TransportFeedback? {
+    package mutating func feedback(sender: SSRC, media: SSRC) -> TransportFeedback? {
         deadline = nil
         guard !arrivals.isEmpty else { return nil }
         arrivals.sort { $0.sequence < $1.sequence }

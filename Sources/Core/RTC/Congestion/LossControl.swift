@@ -1,13 +1,15 @@
 import Wire
 
 /// What may be sent for all that is lost. Loss that does not grow less when less is sent is the path's own and no reason to send less still.
-struct LossControl: Sendable {
+package struct LossControl: Sendable {
     /// Bit/s; `Int.max` while loss sets no bound.
-    private(set) var bound = Int.max
+    package private(set) var bound = Int.max
     /// 0…1 over the last window.
-    private(set) var fraction = 0.0
+    package private(set) var fraction = 0.0
     /// What the path loses by itself, 0…1.
-    private(set) var baseline = 0.0
+    package private(set) var baseline = 0.0
+
+    package init() {}
 
     private var lost = 0
     private var told = 0
@@ -18,7 +20,7 @@ struct LossControl: Sendable {
     private static let window = Duration.milliseconds(400)
     private static let minimumPackets = 20
 
-    mutating func add(
+    package mutating func add(
         lost: Int, arrived: Int, target: Int, acknowledged: Int?, hasQueue: Bool, roundTrip: Duration, at now: Instant
     ) {
         self.lost += lost
@@ -36,7 +38,7 @@ struct LossControl: Sendable {
     }
 
     /// A receiver report says the same with less detail.
-    mutating func judge(
+    package mutating func judge(
         _ loss: Double, target: Int, acknowledged: Int?, hasQueue: Bool, roundTrip: Duration, at now: Instant
     ) {
         fraction = loss

@@ -2,14 +2,14 @@ import Wire
 
 /// Tells from the trend of the one-way delay whether the path is asked for more than it carries
 /// (draft-ietf-rmcat-gcc-02 clauses 5.3 and 5.4, with a line fitted through the smoothed delays in place of a Kalman filter).
-struct OveruseDetector: Sendable {
-    enum Usage: Sendable { case normal, over, under }
+package struct OveruseDetector: Sendable {
+    package enum Usage: Sendable { case normal, over, under }
 
-    private(set) var usage = Usage.normal
+    package private(set) var usage = Usage.normal
     /// Of the scaled trend, in milliseconds; follows what the path does by itself.
-    private(set) var threshold = 12.5
+    package private(set) var threshold = 12.5
     /// Milliseconds, scaled to what `threshold` is compared with.
-    private(set) var trend = 0.0
+    package private(set) var trend = 0.0
 
     private static let window = 20
     private static let smoothing = 0.9
@@ -28,9 +28,9 @@ struct OveruseDetector: Sendable {
     private var previousTrend = 0.0
     private var lastUpdate: Instant?
 
-    init() {}
+    package init() {}
 
-    mutating func add(_ delta: ArrivalGroups.Delta) {
+    package mutating func add(_ delta: ArrivalGroups.Delta) {
         let start = first ?? delta.arrival
         first = start
         accumulated += (delta.arrived - delta.sent).milliseconds

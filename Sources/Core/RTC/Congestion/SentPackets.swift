@@ -1,13 +1,13 @@
 import Wire
 
 /// The packets sent last, by transport-wide sequence number: eight bytes each, written in place.
-struct SentPackets: Sendable {
-    struct Packet {
-        var sent: Instant
+package struct SentPackets: Sendable {
+    package struct Packet {
+        package var sent: Instant
         /// With IP and UDP headers.
-        var bytes: Int
+        package var bytes: Int
         /// The probe cluster it belonged to; 0: none.
-        var cluster: UInt8
+        package var cluster: UInt8
     }
 
     private struct Slot {
@@ -19,16 +19,18 @@ struct SentPackets: Sendable {
         var mark: UInt8 = 0
     }
 
-    enum News { case first(Packet), late(Packet), known }
+    package enum News { case first(Packet), late(Packet), known }
+
+    package init() {}
 
     private static let size = 2048
     private static let waits: UInt8 = 0x80
     private static let lost: UInt8 = 0x40
     private var slots: [Slot] = []
     /// Bytes that nobody has heard of yet.
-    private(set) var bytesInFlight = 0
+    package private(set) var bytesInFlight = 0
 
-    mutating func add(_ sequence: UInt16, bytes: Int, cluster: UInt8, at now: Instant) {
+    package mutating func add(_ sequence: UInt16, bytes: Int, cluster: UInt8, at now: Instant) {
         if slots.isEmpty { slots = Array(repeating: Slot(), count: Self.size) }
         let index = Int(sequence) % Self.size
         forget(index)
@@ -44,7 +46,7 @@ struct SentPackets: Sendable {
     }
 
     /// The packet arrived. Told once: a second time it is `known`; after it was said to be lost it is `late`.
-    mutating func arrived(_ sequence: UInt16, at now: Instant) -> News {
+    package mutating func arrived(_ sequence: UInt16, at now: Instant) -> News {
         guard let index = waiting(sequence) else { return .known }
         let packet = packet(index, at: now)
         let wasLost = slots[index].mark & Self.lost != 0
@@ -53,7 +55,7 @@ struct SentPackets: Sendable {
     }
 
     /// The packet is said not to have arrived so far; true the first time.
-    mutating func missed(_ sequence: UInt16) -> Bool {
+    package mutating func missed(_ sequence: UInt16) -> Bool {
         guard let index = waiting(sequence), slots[index].mark & Self.lost == 0 else { return false }
         slots[index].mark |= Self.lost
         bytesInFlight -= Int(slots[index].bytes)

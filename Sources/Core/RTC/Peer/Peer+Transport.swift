@@ -92,7 +92,9 @@ extension Peer {
         case .connected, .completed: if dtlsIsConnected { setState(.connected, reason: nil) }
         case .disconnected:
             if dtlsIsConnected { setState(.disconnected, reason: "ICE: no reply to consent checks; still trying") }
-        case .failed: fail("ICE: expected a path that carries checks both ways, found none; restart ICE or check the network", at: now)
+        // Not the end: an ICE restart brings it back, with DTLS and data channels as they were (W3C webrtc-pc clause 4.3.3).
+        case .failed:
+            setState(.failed, reason: "ICE: expected a path that carries checks both ways, found none; restart ICE or check the network")
         case .checking: if state == .failed { setState(.connecting, reason: "ICE restarts") }
         case .new, .closed: break
         }

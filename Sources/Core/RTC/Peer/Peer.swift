@@ -97,7 +97,8 @@ public struct Peer: ~Copyable {
             dtls.advance(to: now)
             drainDTLS(at: now)
         }
-        if let dtlsDeadline, dtlsDeadline <= now, !dtlsIsConnected {
+        if let due = dtlsDeadline, due <= now, !dtlsIsConnected {
+            dtlsDeadline = nil
             return fail(
                 "DTLS: expected a handshake within \(configuration.handshakeTimeout.seconds) s of the first path, got none", at: now)
         }

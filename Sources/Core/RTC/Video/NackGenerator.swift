@@ -2,19 +2,22 @@ import Wire
 
 /// Asks for missing packets: at once when a gap shows, or as late as packets of this path overtake each other; then once a round trip,
 /// until they come or are given up.
-struct NackGenerator: Sendable {
+package struct NackGenerator: Sendable {
     private struct Missing: Sendable {
         var sequence: Int64
         var since: Instant
         var nextRequest: Instant
+        var isRepeated = false
     }
+
+    package init() {}
 
     /// In rising order.
     private var missing: [Missing] = []
     private var highest: Int64?
     /// How late packets come that were overtaken, not lost; zero on paths that keep the order.
-    private(set) var reordering = Duration.zero
-    private(set) var deadline: Instant?
+    package private(set) var reordering = Duration.zero
+    package private(set) var deadline: Instant?
 
     private static let maximumMissing = 500
     /// Between two requests for one packet.
@@ -24,11 +27,14 @@ struct NackGenerator: Sendable {
     private static let patience = Duration.milliseconds(400)
     private static let maximumPatience = Duration.milliseconds(900)
 
-    var isEmpty: Bool { missing.isEmpty }
-    var count: Int { missing.count }
+    package var isEmpty: Bool { missing.isEmpty }
+    package func contains(_ sequence: Int64) -> Bool {
+        let index = index(of: sequence)
+        return index < missing.count && missing[index].sequence == sequence
+    }
 
     /// True: too much is missing to ask for, a key frame is needed.
-    mutating func received(_ sequence: Int64, isRetransmission: Bool, at now: Instant) -> Bool {
+    package mutating func received(_ sequence: Int64, isRetransmission: Bool, at now: Instant) -> Bool {
         guard let top = highest else {
             highest = sequence
             return false
@@ -65,7 +71,7 @@ struct NackGenerator: Sendable {
     }
 
     /// Packets before `sequence` are of no use any more.
-    mutating func forget(before sequence: Int64) {
+    package mutating func forget(before sequence: Int64) {
         let count = index(of: sequence)
         guard count > 0 else { return }
         missing.removeFirst(count)
@@ -73,7 +79,7 @@ struct NackGenerator: Sendable {
     }
 
     /// Begins anew: what stood before is lost.
-    mutating func restart(at sequence: Int64) {
+    package mutating func restart(at sequence: Int64) {
         missing.removeAll(keepingCapacity: true)
         highest = max(highest ?? sequence, sequence)
         deadline = nil
@@ -90,17 +96,20 @@ struct NackGenerator: Sendable {
     }
 
     /// What to ask for now. Packets past patience are dropped from the list: `gaveUp`.
-    mutating func requests(roundTrip: Duration, at now: Instant) -> (numbers: [UInt16], gaveUp: Bool) {
+    package mutating func requests(roundTrip: Duration, at now: Instant) -> (numbers: [UInt16], gaveUp: Bool) {
         guard let due = deadline, due <= now else { return ([], false) }
         let patience = min(max(Self.patience, roundTrip * 3), Self.maximumPatience)
         let before = missing.count
         missing.removeAll { now - $0.since > patience }
+        // A request may be lost as well as its answer: repetitions follow each other twice a round trip; the sender leaves out the superfluous.
+        let again = min(max(roundTrip / 2 + .milliseconds(3), Self.shortestInterval), .milliseconds(150))
         let interval = min(max(roundTrip + .milliseconds(5), Self.shortestInterval), .milliseconds(300))
         var numbers: [UInt16] = []
         deadline = nil
         for index in missing.indices {
             if missing[index].nextRequest <= now {
-                missing[index].nextRequest = now + interval
+                missing[index].nextRequest = now + (missing[index].isRepeated ? again : interval)
+                missing[index].isRepeated = true
                 numbers.append(UInt16(truncatingIfNeeded: missing[index].sequence))
             }
             deadline = earlier(deadline, missing[index].nextRequest)

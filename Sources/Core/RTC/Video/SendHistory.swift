@@ -2,7 +2,7 @@ import Wire
 
 /// The frames sent in the last second, found again by sequence number. Holds frames, which all viewers share, not packets;
 /// only where RTX was not agreed does it keep the packets themselves.
-struct SendHistory {
+package struct SendHistory {
     private struct Entry {
         var frame: PacketisedFrame
         var firstSequence: Int64
@@ -12,7 +12,7 @@ struct SendHistory {
         var resent: [Instant] = []
     }
 
-    let keepsPackets: Bool
+    package let keepsPackets: Bool
     private var entries = Ring<Entry>(limit: 128)
     private var unwrapper = SequenceUnwrapper()
     private var bytes = 0
@@ -20,9 +20,9 @@ struct SendHistory {
     private static let maximumAge = Duration.seconds(1)
     private static let maximumBytes = 2 << 20
 
-    init(keepsPackets: Bool) { self.keepsPackets = keepsPackets }
+    package init(keepsPackets: Bool) { self.keepsPackets = keepsPackets }
 
-    mutating func begin(_ frame: PacketisedFrame, firstSequence: UInt16, at now: Instant) {
+    package mutating func begin(_ frame: PacketisedFrame, firstSequence: UInt16, at now: Instant) {
         while let oldest = entries.first,
             entries.isFull || now - oldest.sent > Self.maximumAge || bytes + frame.payloads.count > Self.maximumBytes
         {
@@ -35,13 +35,15 @@ struct SendHistory {
         _ = entries.append(Entry(frame: frame, firstSequence: last - Int64(frame.packetCount - 1), sent: now))
     }
 
-    mutating func keep(_ packet: [UInt8]) {
+    package mutating func keep(_ packet: [UInt8]) {
         guard entries.count > 0 else { return }
         entries[entries.count - 1].packets.append(packet)
     }
 
     /// The frame and packet of a sequence number, unless it was sent again less than `notWithin` ago.
-    mutating func find(_ number: UInt16, notWithin: Duration, at now: Instant) -> (frame: PacketisedFrame, packet: Int, plain: [UInt8]?)? {
+    package mutating func find(_ number: UInt16, notWithin: Duration, at now: Instant) -> (
+        frame: PacketisedFrame, packet: Int, plain: [UInt8]?
+    )? {
         let sequence = unwrapper.peek(number)
         guard let index = index(of: sequence) else { return nil }
         let packet = Int(sequence - entries[index].firstSequence)

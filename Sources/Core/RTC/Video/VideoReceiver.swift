@@ -35,7 +35,7 @@ public struct ReceivedFrame: Sendable {
 
 /// Puts one video stream together: reorders, asks again for what is missing, hands out whole frames in decoding order, and asks for a key frame
 /// when a frame is lost for good. Frames are handed out the moment they are whole: a teleoperator sees the newest picture, not a smooth one.
-struct VideoReceiver {
+package struct VideoReceiver {
     private struct Slot {
         var sequence: Int64
         var timestamp: UInt32
@@ -51,8 +51,8 @@ struct VideoReceiver {
         var scanned: Int64
     }
 
-    let ssrc: SSRC
-    private(set) var statistics = InboundStatistics()
+    package let ssrc: SSRC
+    package private(set) var statistics = InboundStatistics()
     private(set) var reception = ReceptionStatistics(clockRate: 90_000)
     private var unwrapper = SequenceUnwrapper()
     private var nack = NackGenerator()
@@ -72,10 +72,13 @@ struct VideoReceiver {
     private var wantsKeyFrame = false
     private var lastKeyFrameRequest: Instant?
     private var gapSince: Instant?
+    private var hasBegun: Bool { statistics.framesReceived > 0 }
     private var strange: Int64?
     private var lastFrame: Instant?
     private var usualGap = 0.033
     private var ready: [ReceivedFrame] = []
+    /// Packets that it has room for; grows up to 2048.
+    package var capacity: Int { slots.count }
 
     private static let smallest = 128, largest = 2048
     private static let maximumEntries = 8
@@ -87,7 +90,7 @@ struct VideoReceiver {
     /// A number further ahead, or further behind, is believed when the next one follows it (RFC 3550 appendix A.1).
     private static let maximumDropout: Int64 = 3000, maximumMisorder: Int64 = 2048
 
-    init(ssrc: SSRC, usesNack: Bool) {
+    package init(ssrc: SSRC, usesNack: Bool) {
         self.ssrc = ssrc
         self.usesNack = usesNack
     }
@@ -95,7 +98,7 @@ struct VideoReceiver {
     // MARK: Packets
 
     /// One decrypted packet; `payload` with RTX already undone.
-    mutating func receive(_ packet: RTPPacket, payload: Span<UInt8>, codec: CodecKind, isRetransmission: Bool, at now: Instant) {
+    package mutating func receive(_ packet: RTPPacket, payload: Span<UInt8>, codec: CodecKind, isRetransmission: Bool, at now: Instant) {
         guard isPlausible(packet.sequenceNumber) else {
             statistics.packetsDiscarded += 1
             return
@@ -144,9 +147,7 @@ struct VideoReceiver {
             newest = sequence
             return
         }
-        if sequence < start, lastEnd == nil, statistics.framesReceived == 0, start - sequence < Int64(Self.smallest),
-            newest - sequence < Int64(Self.largest)
-        {
+        if sequence < start, !hasBegun, start - sequence < Int64(Self.smallest), newest - sequence < Int64(Self.largest) {
             front = Entry(start: sequence, scanned: sequence)
         }
     }
@@ -201,14 +202,27 @@ struct VideoReceiver {
 
     /// Hands out every whole frame at the front.
     private mutating func assemble(at now: Instant) {
-        while var entry = front, let end = endOfFrame(&entry) {
+        // Before the first key frame nothing is thrown away: what came first need not have been sent first.
+        while hasBegun, var entry = front, let end = endOfFrame(&entry) {
             handOut(entry.start...end, at: now)
             advance(past: end)
         }
         if needsKeyFrame { skipToKeyFrame(at: now) }
         guard let start = front?.start else { return }
         nack.forget(before: start)
-        gapSince = newest >= start && slot(start) == nil ? gapSince ?? now : nil
+        gapSince = blocker == nil ? nil : gapSince ?? now
+    }
+
+    /// The missing packet that keeps the frame at the front from being whole although later ones are here.
+    private var blocker: Int64? {
+        guard let front, newest >= front.scanned, slot(front.scanned) == nil else { return nil }
+        return front.scanned
+    }
+
+    /// Nobody asks any more for the packet that everything waits for.
+    private var isBlockedForGood: Bool {
+        guard !needsKeyFrame, let blocker else { return false }
+        return !nack.contains(blocker)
     }
 
     private mutating func advance(past end: Int64) {
@@ -322,21 +336,21 @@ struct VideoReceiver {
 
     // MARK: Feedback
 
-    var deadline: Instant? {
+    package var deadline: Instant? {
         guard front != nil else { return nil }
         var deadline: Instant?
         if needsKeyFrame || wantsKeyFrame { deadline = lastKeyFrameRequest.map { $0 + Self.keyFrameInterval } ?? .zero }
-        if usesNack { return earlier(deadline, nack.deadline) }
+        if usesNack { return isBlockedForGood ? .zero : earlier(deadline, nack.deadline) }
         return needsKeyFrame ? deadline : earlier(deadline, gapSince.map { $0 + Self.gapPatience })
     }
 
     /// Feedback that is due: NACKs, and whether a key frame must be asked for.
-    mutating func feedback(roundTrip: Duration?, at now: Instant) -> (nack: [UInt16], wantsKeyFrame: Bool) {
+    package mutating func feedback(roundTrip: Duration?, at now: Instant) -> (nack: [UInt16], wantsKeyFrame: Bool) {
         var numbers: [UInt16] = []
         if usesNack {
             let (wanted, gaveUp) = nack.requests(roundTrip: roundTrip ?? .milliseconds(50), at: now)
             numbers = wanted
-            if gaveUp { giveUp(at: now) }
+            if gaveUp || isBlockedForGood { giveUp(at: now) }
         } else if let gapSince, now - gapSince >= Self.gapPatience {
             giveUp(at: now)
         }
@@ -364,12 +378,12 @@ struct VideoReceiver {
         nack.forget(before: resume)
     }
 
-    mutating func requestKeyFrame() { wantsKeyFrame = true }
+    package mutating func requestKeyFrame() { wantsKeyFrame = true }
 
     mutating func received(_ report: SenderInformation, at now: Instant) { reception.received(report, at: now) }
     mutating func report(at now: Instant) -> ReportBlock? { reception.report(for: ssrc, at: now) }
 
-    mutating func nextFrame() -> ReceivedFrame? { ready.isEmpty ? nil : ready.removeFirst() }
+    package mutating func nextFrame() -> ReceivedFrame? { ready.isEmpty ? nil : ready.removeFirst() }
 
     var currentStatistics: InboundStatistics {
         var current = statistics

@@ -18,9 +18,10 @@ let sourcePage = """
     #state.connected { color: var(--good); } #state.failed, #state.disconnected { color: var(--bad); }
     button { font: inherit; color: inherit; background: #1b232b; border: 1px solid var(--line); border-radius: 8px; padding: 6px 14px; cursor: pointer; }
     main { display: grid; place-items: center; padding: 12px; min-height: 0; }
-    video { width: 100%; max-height: 76vh; background: #000; border-radius: 8px; object-fit: contain; }
-    footer { display: grid; grid-template-columns: repeat(auto-fit, minmax(120px, 1fr)); gap: 1px; background: var(--line); border-top: 1px solid var(--line); }
-    footer div { background: #0e1216; padding: 10px 16px; }
+    main { grid-template-columns: minmax(0, 1fr); }
+    video { width: min(100%, calc(76vh * var(--ratio, 1.778))); aspect-ratio: var(--ratio, 1.778); background: #000; border-radius: 8px; }
+    footer { display: flex; flex-wrap: wrap; gap: 1px; background: var(--line); border-top: 1px solid var(--line); }
+    footer div { flex: 1 1 110px; background: #0e1216; padding: 10px 16px; white-space: nowrap; }
     dt { color: var(--dim); font-size: 12px; } dd { margin: 0; font-size: 20px; font-variant-numeric: tabular-nums; }
     #error { color: var(--bad); padding: 0 16px; margin: 8px 0 0; } #error:empty { display: none; }
     </style>
@@ -31,13 +32,13 @@ let sourcePage = """
     <footer>
     <div><dt>Glass to glass</dt><dd id="delay">–</dd></div><div><dt>Frames a second</dt><dd id="fps">–</dd></div>
     <div><dt>Bitrate</dt><dd id="bitrate">–</dd></div><div><dt>Lost packets</dt><dd id="lost">–</dd></div>
-    <div><dt>Channel round trip</dt><dd id="rtt">–</dd></div>
+    <div><dt>Data round trip</dt><dd id="rtt">–</dd></div>
     </footer>
     <script>
     const $ = id => document.getElementById(id);
     const canvas = document.createElement('canvas');
     const context = canvas.getContext('2d', { willReadFrequently: true });
-    let pc, location_, channel, last, delays = [], round;
+    let pc, location_, channel, last, delays = [], rounds = [];
     window.waldo = { delays: [], rounds: [], get pc() { return pc; }, get location() { return location_; } };
 
     // 32 squares of 32 pixels: Unix milliseconds modulo 2^32, least significant bit first.
@@ -58,12 +59,16 @@ let sourcePage = """
       }
       video.requestVideoFrameCallback?.(onFrame);
     }
+    const median = values => values.sort((a, b) => a - b)[values.length >> 1];
     async function connect() {
-      pc?.close(); $('error').textContent = ''; delays = []; last = undefined;
+      pc?.close(); $('error').textContent = ''; delays = []; rounds = []; last = undefined;
       pc = new RTCPeerConnection();
-      pc.addTransceiver('video', { direction: 'recvonly' });
+      const wanted = pc.addTransceiver('video', { direction: 'recvonly' });
       channel = pc.createDataChannel('echo', { ordered: false, maxRetransmits: 0 });
-      channel.onmessage = event => { round = performance.now() - Number(event.data); window.waldo.rounds.push(round); };
+      channel.onmessage = event => {
+        const round = performance.now() - Number(event.data);
+        rounds.push(round); window.waldo.rounds.push(round);
+      };
       channel.onopen = () => { const mine = channel; const timer = setInterval(() =>
         mine.readyState === 'open' ? mine.send(String(performance.now())) : clearInterval(timer), 50); };
       pc.ontrack = event => {
@@ -79,6 +84,7 @@ let sourcePage = """
         location_ = response.headers.get('Location');
         window.waldo.answered = performance.now();
         await pc.setRemoteDescription({ type: 'answer', sdp: text });
+        if (wanted.currentDirection !== 'recvonly') throw new Error('this browser does not play what the source sends: start it with another --codec');
       } catch (error) { $('error').textContent = `Could not connect: ${error.message}`; }
     }
     setInterval(async () => {
@@ -87,16 +93,18 @@ let sourcePage = """
         if (report.type !== 'inbound-rtp' || report.kind !== 'video') continue;
         if (last) {
           const seconds = (report.timestamp - last.timestamp) / 1000;
-          $('bitrate').textContent = `${Math.round((report.bytesReceived - last.bytesReceived) * 8 / seconds / 1000)} kbit/s`;
+          $('bitrate').textContent = `${((report.bytesReceived - last.bytesReceived) * 8 / seconds / 1e6).toFixed(2)} Mbit/s`;
           $('fps').textContent = ((report.framesDecoded - last.framesDecoded) / seconds).toFixed(0);
         }
         $('lost').textContent = report.packetsLost; last = report;
       }
-      if (delays.length) { delays.sort((a, b) => a - b); $('delay').textContent = `${delays[delays.length >> 1].toFixed(0)} ms`; delays = []; }
-      if (round !== undefined) $('rtt').textContent = `${round.toFixed(1)} ms`;
+      if (delays.length) { $('delay').textContent = `${median(delays).toFixed(0)} ms`; delays = []; }
+      // Firefox counts in whole milliseconds.
+      if (rounds.length) { const round = median(rounds); $('rtt').textContent = round ? `${round.toFixed(1)} ms` : 'under 1 ms'; rounds = []; }
     }, 1000);
     $('again').onclick = connect;
     addEventListener('pagehide', () => { if (location_) fetch(location_, { method: 'DELETE', keepalive: true }); });
+    $('video').onresize = ({ target }) => target.style.setProperty('--ratio', target.videoWidth / target.videoHeight);
     $('video').requestVideoFrameCallback?.(onFrame);
     connect();
     </script>

@@ -1,0 +1,55 @@
+import RTC
+import Wire
+import XCTest
+
+final class AudioReceiverTests: XCTestCase {
+    private func receive(_ number: UInt16, in receiver: inout AudioReceiver, at milliseconds: Int) -> [ReceivedAudio] {
+        var bytes: [UInt8] = [0x80, 111]
+        bytes.append(u16: number)
+        bytes.append(u32: UInt32(number) &* 960)
+        bytes.append(u32: 1)
+        bytes += [0x78, UInt8(truncatingIfNeeded: number)]
+        let packet = try! RTPPacket(bytes.span)
+        receiver.receive(packet, payload: bytes.span.extracting(packet.payload), at: .zero + .milliseconds(milliseconds))
+        return drain(&receiver)
+    }
+
+    private func drain(_ receiver: inout AudioReceiver) -> [ReceivedAudio] {
+        var found: [ReceivedAudio] = []
+        while let audio = receiver.nextAudio() { found.append(audio) }
+        return found
+    }
+
+    private func packet(_ number: UInt16) -> ReceivedAudio {
+        .packet(bytes: [0x78, UInt8(truncatingIfNeeded: number)], timestamp: UInt32(number) &* 960)
+    }
+
+    func testReorderedPacketsComeOutInOrderAcrossTheWrap() {
+        var receiver = AudioReceiver(ssrc: SSRC(1))
+        XCTAssertEqual(receive(65_534, in: &receiver, at: 0), [packet(65_534)])
+        XCTAssertEqual(receive(0, in: &receiver, at: 20), [])
+        XCTAssertEqual(receive(65_535, in: &receiver, at: 25), [packet(65_535), packet(0)])
+        XCTAssertEqual(receive(65_535, in: &receiver, at: 26), [], "a repetition")
+    }
+
+    func testAGapIsConcealedAfterItsPatience() {
+        var receiver = AudioReceiver(ssrc: SSRC(1))
+        _ = receive(1, in: &receiver, at: 0)
+        XCTAssertEqual(receive(4, in: &receiver, at: 60), [])
+        guard let due = receiver.deadline else { return XCTFail("nobody waits") }
+        XCTAssertTrue(due >= .zero + .milliseconds(80) && due <= .zero + .milliseconds(180), "\(due)")
+        receiver.advance(to: due)
+        XCTAssertEqual(drain(&receiver), [.lost(samples: 2 * 960), packet(4)])
+        XCTAssertEqual(receive(2, in: &receiver, at: 300), [], "too late")
+        XCTAssertNil(receiver.deadline)
+    }
+
+    func testSoundIsCutBeforeThePictureAndComesBackLater() {
+        var cut = AudioCut()
+        let steps: [(Int, Bool, Bool)] = [
+            (500_000, true, false), (160_000, true, false), (149_000, true, true), (180_000, true, true), (200_000, true, false),
+            (100_000, false, false),
+        ]
+        for (target, hasVideo, expected) in steps { XCTAssertEqual(cut.update(target: target, hasVideo: hasVideo), expected, "\(target)") }
+    }
+}
