@@ -74,6 +74,7 @@ public struct Peer: ~Copyable {
 
     /// When `advance` must be called at the latest; nil: not before the next input.
     public var deadline: Instant? {
+        guard state != .closed else { return nil }
         var deadline = earlier(ice.deadline, dtls?.deadline)
         deadline = earlier(deadline, dtlsDeadline)
         deadline = earlier(deadline, data.deadline)
@@ -153,6 +154,7 @@ public struct Peer: ~Copyable {
     mutating func fail(_ reason: String, at now: Instant) {
         guard state != .closed, state != .failed else { return }
         setState(.failed, reason: reason)
+        dtlsDeadline = nil
         data.close(at: now)
         drainData(at: now)
     }
