@@ -109,8 +109,7 @@ struct Pair: ~Copyable {
         let end = now + duration
         while true {
             exchange()
-            let next = earlier(offerer.deadline, answerer.deadline) ?? end
-            guard next <= end else { break }
+            guard let next = earlier(offerer.deadline, answerer.deadline), next <= end else { break }
             now = max(now, next)
             offerer.advance(to: now)
             answerer.advance(to: now)
