@@ -24,6 +24,8 @@ final class SCTPMailbox {
     /// Beginnings of messages that come in parts.
     private var partial: [StreamID: [UInt8]] = [:]
 
+    var isDrained: Bool { packets.isEmpty && events.isEmpty }
+
     func post(packet: [UInt8]) {
         if !packets.append(packet) { droppedPackets += 1 }
     }

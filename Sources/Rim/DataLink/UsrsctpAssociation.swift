@@ -81,6 +81,8 @@ import Wire
 
     var deadline: Instant? {
         guard unsafe socket != nil else { return nil }
+        // The library's timers run for all associations at once: whoever told it the time may have made it speak for this one.
+        if !mailbox.isDrained { return stack.lastTick }
         let isActive = mailbox.bufferedBytes > 0 || !mailbox.isConnected || stack.lastTick < activeUntil
         return stack.lastTick + (isActive ? SCTPStack.tick : Self.idleTick)
     }
