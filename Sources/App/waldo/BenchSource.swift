@@ -45,7 +45,7 @@ func runBenchSource(_ arguments: [String]) -> Never {
             )
             say("Open http://\(place):\(port)/ in a browser. Ctrl+C ends it.")
         } catch {
-            fail("cannot start: \(error)")
+            fail("cannot start: \(error). Another program may have the port: choose one with --port")
         }
     }
     var received: Int32 = 0
