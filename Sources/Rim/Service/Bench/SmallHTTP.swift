@@ -56,6 +56,7 @@ public final class SmallHTTPServer {
         var needed = 0
         /// What was refused last ends it: whatever follows is not read.
         var isRefused = false
+        var lastHeard = MonotonicClock.now()
         init(_ socket: TCPConnection) { self.socket = socket }
     }
 
@@ -68,11 +69,13 @@ public final class SmallHTTPServer {
     public var address: SocketAddress? { listener?.address }
 
     private func accept(_ socket: TCPConnection) {
-        guard connections.count < Self.maximumConnections else { return socket.close() }
+        // Whoever holds connections open and says nothing makes way.
+        if connections.count >= Self.maximumConnections { connections.values.min { $0.lastHeard < $1.lastHeard }?.socket.close() }
         let connection = Connection(socket)
         let id = ObjectIdentifier(connection)
         connections[id] = connection
         socket.onBytes = { [unowned self] bytes in
+            connection.lastHeard = MonotonicClock.now()
             guard !connection.isRefused else { return }
             connection.buffer.append(span: bytes)
             if connection.buffer.count >= connection.needed { answer(connection) }
