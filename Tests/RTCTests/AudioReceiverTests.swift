@@ -32,6 +32,19 @@ final class AudioReceiverTests: XCTestCase {
         XCTAssertEqual(receive(65_535, in: &receiver, at: 26), [], "a repetition")
     }
 
+    func testDelaySinceTheLastSenderReportEndsAtItsLargestValue_RFC3550_6_4_1() throws {
+        for (delay, expected) in [
+            (Duration.milliseconds(500), UInt32(32_768)), (.seconds(65_535), 65_535 << 16), (.seconds(864_000), .max),
+        ] {
+            var receiver = AudioReceiver(ssrc: SSRC(1))
+            _ = receive(1, in: &receiver, at: 0)
+            receiver.received(SenderInformation(ntp: 5 << 32, rtpTimestamp: 0, packets: 1, octets: 1), at: .zero + .seconds(1))
+            let block = try XCTUnwrap(receiver.report(at: .zero + .seconds(1) + delay))
+            XCTAssertEqual(block.lastSenderReport, 5 << 16)
+            XCTAssertEqual(block.delaySinceLastSenderReport, expected)
+        }
+    }
+
     func testAGapIsConcealedAfterItsPatience() {
         var receiver = AudioReceiver(ssrc: SSRC(1))
         _ = receive(1, in: &receiver, at: 0)

@@ -167,6 +167,34 @@ final class CongestionControllerTests: XCTestCase {
         }
     }
 
+    /// The 24-bit reference time may be turned on, forwards or backwards, without an end.
+    func testReferenceTimeThatOnlyLeapsIsHarmless() {
+        for step in [Int32((1 << 23) - 1), -(1 << 23), -(1 << 22)] {
+            var controller = CongestionController(limits: BitrateLimits(start: 1_000_000))
+            var now = Instant.zero + .seconds(1), sequence: UInt16 = 0, reference: Int32 = 0
+            for round in 0..<40_000 {
+                // The leaps go far before anything is acknowledged, and again with every hundredth acknowledged.
+                let isAcknowledged = round > 20 && (round < 40 || round % 100 == 0)
+                if isAcknowledged {
+                    now += .milliseconds(5)
+                    controller.sent(sequence, bytes: 1000, isProbe: false, at: now)
+                }
+                for delta in isAcknowledged ? [Int16(0), 100, -200] : [0] {
+                    controller.received(
+                        TransportFeedback(
+                            sender: SSRC(1), media: SSRC(2), baseSequence: sequence, referenceTime: reference, feedbackCount: 0,
+                            deltas: [delta]), at: now)
+                    if isAcknowledged {
+                        sequence &+= 1
+                        controller.sent(sequence, bytes: 1000, isProbe: false, at: now)
+                    }
+                }
+                if round < 5 || round > 25 { reference = (reference &+ step) & 0xFF_FFFF } else { reference += 1 }
+            }
+            XCTAssertTrue((100_000...20_000_000).contains(controller.targetBitrate), "step \(step)")
+        }
+    }
+
     func testHostileFeedbackKeepsTheTargetWithinItsLimits() {
         var random = SeededRandom(seed: 9)
         let limits = BitrateLimits(minimum: 200_000, start: 1_000_000, maximum: 3_000_000)

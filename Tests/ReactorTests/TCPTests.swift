@@ -28,8 +28,9 @@ final class TCPTests: XCTestCase {
     }
 
     /// The other end as a blocking socket, so that the reactor is tested against the kernel alone.
-    private func connected(to address: SocketAddress) throws -> Int32 {
+    private func connected(to address: SocketAddress, afterMaking: () -> Void = {}) throws -> Int32 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        afterMaking()
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)
         name.sin_port = address.port.bigEndian
@@ -53,6 +54,29 @@ final class TCPTests: XCTestCase {
             if count <= 0 { return all }
             all += buffer.prefix(count)
         }
+    }
+
+    func testWithoutDescriptorsAConnectionWaitsAndIsTakenLater() async throws {
+        let loop = try Loop()
+        let closed = Log<String>()
+        let address = try await makeEcho(loop, closed: closed)
+        var limit = rlimit()
+        unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let client = try connected(
+            to: address,
+            afterMaking: {
+                // Every descriptor up to the limit is in use: the client's own was the last.
+                var none = rlimit(rlim_cur: 3, rlim_max: limit.rlim_max)
+                unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &none)
+            })
+        for _ in 0..<10 { await loop.run { _ in } }
+        unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        _ = unsafe write(client, "x", 1)
+        shutdown(client, Int32(SHUT_WR))
+        XCTAssertEqual(readToEnd(client), [UInt8(ascii: "x")])
+        close(client)
+        _ = try await closed.wait()
+        await loop.stop()
     }
 
     func testAHalfClosedConnectionGetsAllOfItsAnswer() async throws {

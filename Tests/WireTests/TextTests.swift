@@ -38,6 +38,14 @@ final class TextTests: XCTestCase {
         }
     }
 
+    func testTicksOfAClockNeverOverflow() {
+        XCTAssertEqual(Duration.milliseconds(1500).ticks(of: 90_000), 135_000)
+        XCTAssertEqual(Duration.milliseconds(-1500).ticks(of: 48_000), -72_000)
+        XCTAssertEqual(Duration.seconds(400 * 86_400).ticks(of: 90_000), 400 * 86_400 * 90_000)
+        XCTAssertEqual(Duration.seconds(400 * 86_400).ticks(of: 1 << 18), 400 * 86_400 << 18)
+        XCTAssertEqual(Duration(nanoseconds: .max).ticks(of: 65_536), Int64(9_223_372_036) * 65_536 + 56_018)
+    }
+
     func testRingKeepsOrderAndItsLimit() {
         var ring = Ring<Int>(limit: 3)
         XCTAssertTrue(ring.append(1) && ring.append(2) && ring.append(3))

@@ -4,6 +4,13 @@ import Service
 /// The composition root: reads the command line, makes the parts, waits for the end.
 let arguments = Array(CommandLine.arguments.dropFirst())
 
+// The customary soft limit of 1024 descriptors is for programs that call select; here every ICE-TCP connection takes one.
+var descriptors = rlimit()
+if unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors) == 0 {
+    descriptors.rlim_cur = descriptors.rlim_max
+    unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
+}
+
 switch arguments.first {
 case nil, "help", "--help", "-h":
     print(usage)

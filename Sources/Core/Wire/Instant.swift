@@ -24,6 +24,12 @@ public struct Duration: Sendable, Hashable, Comparable {
     /// Whole milliseconds, rounded towards zero.
     @inlinable public var wholeMilliseconds: Int64 { nanoseconds / 1_000_000 }
 
+    /// Whole ticks of a clock of `rate` ticks a second, rounded towards zero; for rates below 2^33 right over the whole range.
+    @inlinable public func ticks(of rate: Int64) -> Int64 {
+        let (whole, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        return whole &* rate &+ rest * rate / 1_000_000_000
+    }
+
     @inlinable public static func < (a: Duration, b: Duration) -> Bool { a.nanoseconds < b.nanoseconds }
     @inlinable public static func + (a: Duration, b: Duration) -> Duration { Duration(nanoseconds: a.nanoseconds + b.nanoseconds) }
     @inlinable public static func - (a: Duration, b: Duration) -> Duration { Duration(nanoseconds: a.nanoseconds - b.nanoseconds) }

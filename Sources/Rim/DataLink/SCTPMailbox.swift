@@ -60,15 +60,21 @@ final class SCTPMailbox {
     }
 
     /// The peer gave up a message of which parts were delivered.
-    func abandonPartial(_ stream: StreamID) { partial[stream] = nil }
+    func abandonPartial(_ stream: StreamID) { _ = takePartial(stream) }
+
+    private func takePartial(_ stream: StreamID) -> [UInt8] {
+        let taken = partial.removeValue(forKey: stream) ?? []
+        backlog -= taken.count
+        return taken
+    }
 
     private func assemble(_ stream: StreamID, _ protocolID: UInt32, _ bytes: [UInt8], _ isComplete: Bool) {
-        let message = (partial.removeValue(forKey: stream) ?? []) + bytes
+        let message = takePartial(stream) + bytes
         guard message.count <= Self.largestMessage else { return refuse(stream, message.count) }
         if isComplete {
             post(.message(stream: stream, protocolID: protocolID, bytes: message))
         } else {
-            backlog += bytes.count
+            backlog += message.count
             partial[stream] = message
         }
     }

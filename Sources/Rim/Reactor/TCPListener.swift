@@ -8,6 +8,9 @@ public final class TCPListener {
     public let address: SocketAddress
     private let descriptor: Int32
     private let reactor: Reactor
+    /// What could not be accepted for want of descriptors keeps the listener readable: without a pause the loop would spin.
+    private let pause: ReactorTimer
+    private static let pauseLength = Duration.milliseconds(100)
 
     public init(
         _ requested: SocketAddress, reactor: Reactor, onConnection: @escaping (TCPConnection) -> Void
@@ -17,14 +20,22 @@ public final class TCPListener {
         address = try localAddress(of: descriptor)
         self.reactor = reactor
         let listening = descriptor
-        try reactor.watch(listening) { [unowned reactor] _, _ in
+        let pause = reactor.makeTimer { [unowned reactor] _ in reactor.setInterest(listening, reads: true, writes: false) }
+        self.pause = pause
+        try reactor.watch(listening) { [unowned reactor, unowned pause] _, _ in
             for _ in 0..<64 {
                 var storage = sockaddr_storage()
                 var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
                 let accepted = unsafe withUnsafeMutablePointer(to: &storage) {
                     unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe accept(listening, $0, &length) }
                 }
-                guard accepted >= 0 else { return }
+                guard accepted >= 0 else {
+                    if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) {
+                        reactor.setInterest(listening, reads: false, writes: false)
+                        pause.deadline = MonotonicClock.now() + Self.pauseLength
+                    }
+                    return
+                }
                 guard let remote = SocketAddress(&storage), let connection = TCPConnection(accepted, remote: remote, reactor: reactor)
                 else { continue }
                 onConnection(connection)

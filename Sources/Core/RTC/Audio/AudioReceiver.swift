@@ -78,8 +78,8 @@ package struct AudioReceiver {
         next = first.sequence
     }
 
-    mutating func received(_ report: SenderInformation, at now: Instant) { reception.received(report, at: now) }
-    mutating func report(at now: Instant) -> ReportBlock? { reception.report(for: ssrc, at: now) }
+    package mutating func received(_ report: SenderInformation, at now: Instant) { reception.received(report, at: now) }
+    package mutating func report(at now: Instant) -> ReportBlock? { reception.report(for: ssrc, at: now) }
     package mutating func nextAudio() -> ReceivedAudio? { ready.isEmpty ? nil : ready.removeFirst() }
 
     var currentStatistics: InboundStatistics {

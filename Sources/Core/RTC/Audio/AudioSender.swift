@@ -87,7 +87,7 @@ struct AudioSender {
 
     func senderInformation(clock: NTPClock, at now: Instant) -> SenderInformation? {
         guard let last else { return nil }
-        let elapsed = (now - last.sent).nanoseconds * 48_000 / 1_000_000_000
+        let elapsed = (now - last.sent).ticks(of: 48_000)
         return SenderInformation(
             ntp: clock.time(at: now), rtpTimestamp: last.timestamp &+ UInt32(truncatingIfNeeded: elapsed),
             packets: UInt32(truncatingIfNeeded: statistics.packetsSent), octets: UInt32(truncatingIfNeeded: statistics.bytesSent))

@@ -11,6 +11,7 @@ package struct AcknowledgedBitrate: Sendable {
     package init() {}
 
     package mutating func add(_ count: Int, arrival: Instant) {
+        guard arrival >= .zero else { return }
         let bin = arrival.nanoseconds / Self.binNanoseconds
         guard let last = newest else {
             newest = bin
@@ -35,7 +36,6 @@ package struct AcknowledgedBitrate: Sendable {
     }
 
     private mutating func put(_ count: Int, _ bin: Int64) {
-        guard bin >= 0 else { return }
         let slot = Int(bin % Int64(Self.bins))
         bytes[slot] = bytes[slot] &+ Int32(clamping: count)
     }

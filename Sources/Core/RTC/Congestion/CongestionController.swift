@@ -324,16 +324,21 @@ extension CongestionController {
 }
 
 /// Extends the 24-bit reference time of feedback, in units of 64 ms, by taking each as near as possible to the last.
+///
+/// The peer says what it likes: what leads further than decades away begins anew, so that no time here is negative, nor any difference too large.
 struct FeedbackClock: Sendable {
     private var last: Int64?
+    private static let start: Int64 = 1 << 24
+    /// All deltas of one feedback together are at most 2^21 units.
+    private static let plausible: ClosedRange<Int64> = (1 << 23)...(1 << 34)
 
     mutating func begin(_ reference: Int32) -> Instant {
         var units = Int64(reference & 0xFF_FFFF)
         if let last {
             let step = Int64(Int32(truncatingIfNeeded: (units &- last) << 8) >> 8)
-            units = last + step
+            units = Self.plausible.contains(last + step) ? last + step : Self.start + units
         } else {
-            units += 1 << 24  // so that it may fall
+            units += Self.start  // so that it may fall
         }
         last = units
         return Instant(nanoseconds: units * 64_000_000)

@@ -37,7 +37,7 @@ struct MediaTransport {
         if ids.transportSequence != nil {
             extensions.transportSequence = transportSequence
         } else if ids.absoluteSendTime != nil {
-            extensions.absoluteSendTime = UInt32(truncatingIfNeeded: (now.nanoseconds << 18) / 1_000_000_000) & 0xFF_FFFF
+            extensions.absoluteSendTime = UInt32(truncatingIfNeeded: (now - .zero).ticks(of: 1 << 18)) & 0xFF_FFFF
         }
         beginIfNeeded()
         let start = batch.count
@@ -86,7 +86,7 @@ struct MediaTransport {
         if ids.transportSequence != nil {
             extensions.transportSequence = transportSequence
         } else if ids.absoluteSendTime != nil {
-            extensions.absoluteSendTime = UInt32(truncatingIfNeeded: (now.nanoseconds << 18) / 1_000_000_000) & 0xFF_FFFF
+            extensions.absoluteSendTime = UInt32(truncatingIfNeeded: (now - .zero).ticks(of: 1 << 18)) & 0xFF_FFFF
         }
         var plain: [UInt8] = []
         plain.reserveCapacity(1200)

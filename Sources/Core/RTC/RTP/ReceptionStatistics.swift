@@ -46,7 +46,7 @@ struct ReceptionStatistics: Sendable {
         let lostNow = expectedNow - Int64(packetsReceived - lastReport.received)
         lastReport = (expected, packetsReceived)
         let fraction = expectedNow > 0 && lostNow > 0 ? min(lostNow * 256 / expectedNow, 255) : 0
-        let delay = senderReport.map { UInt32(truncatingIfNeeded: (now - $0.at).nanoseconds * 65_536 / 1_000_000_000) } ?? 0
+        let delay = senderReport.map { UInt32(clamping: (now - $0.at).ticks(of: 65_536)) } ?? 0
         return ReportBlock(
             ssrc: ssrc, fractionLost: UInt8(fraction), cumulativeLost: Int32(clamping: expected - Int64(packetsReceived)),
             highestSequence: UInt32(truncatingIfNeeded: highest), jitter: UInt32(clamping: Int64(jitter)),

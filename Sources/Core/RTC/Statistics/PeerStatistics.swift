@@ -18,6 +18,10 @@ public struct PeerStatistics: Sendable {
     public var inboundVideo: [InboundStatistics] = []
     public var inboundAudio: [InboundStatistics] = []
     public var dataChannels: [DataChannelStatistics] = []
+    /// Why the association under the data channels failed; nil: it did not.
+    public var dataChannelFailure: String?
+    /// Messages, of channels or about them, that were malformed, for no channel, or too many.
+    public var dataMessagesRefused = 0
     /// Datagrams refused, by reason.
     public var refusals: [String: Int] = [:]
     public var outputsDropped = 0
@@ -32,7 +36,8 @@ extension Peer {
             mediaBytesSent: media?.bytesSent ?? 0, availableOutgoingBitrate: targetBitrate,
             roundTripTime: media?.congestion.roundTrip?.seconds, outboundVideo: videoSenders.map(\.sender.statistics),
             outboundAudio: audioSenders.map(\.sender.statistics), inboundVideo: videoReceivers.map(\.receiver.currentStatistics),
-            inboundAudio: audioReceivers.map(\.receiver.currentStatistics), dataChannels: data.statistics, refusals: refusals,
+            inboundAudio: audioReceivers.map(\.receiver.currentStatistics), dataChannels: data.statistics,
+            dataChannelFailure: data.failure, dataMessagesRefused: data.messagesRefused, refusals: refusals,
             outputsDropped: outputsDropped,
             timeToConnect: startedAt.flatMap { start in connectedAt.map { ($0 - start).seconds } })
     }

@@ -380,8 +380,8 @@ package struct VideoReceiver {
 
     package mutating func requestKeyFrame() { wantsKeyFrame = true }
 
-    mutating func received(_ report: SenderInformation, at now: Instant) { reception.received(report, at: now) }
-    mutating func report(at now: Instant) -> ReportBlock? { reception.report(for: ssrc, at: now) }
+    package mutating func received(_ report: SenderInformation, at now: Instant) { reception.received(report, at: now) }
+    package mutating func report(at now: Instant) -> ReportBlock? { reception.report(for: ssrc, at: now) }
 
     package mutating func nextFrame() -> ReceivedFrame? { ready.isEmpty ? nil : ready.removeFirst() }
 

@@ -245,7 +245,7 @@ struct VideoSender {
     /// The stream's sender report (RFC 3550 clause 6.4.1); nil before the first frame.
     func senderInformation(clock: NTPClock, at now: Instant) -> SenderInformation? {
         guard let lastFrame else { return nil }
-        let elapsed = (now - lastFrame.sent).nanoseconds * Int64(parameters.codec.clockRate) / 1_000_000_000
+        let elapsed = (now - lastFrame.sent).ticks(of: Int64(parameters.codec.clockRate))
         return SenderInformation(
             ntp: clock.time(at: now), rtpTimestamp: lastFrame.timestamp &+ UInt32(truncatingIfNeeded: elapsed),
             packets: UInt32(truncatingIfNeeded: statistics.packetsSent), octets: UInt32(truncatingIfNeeded: statistics.bytesSent))

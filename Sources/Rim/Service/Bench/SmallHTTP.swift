@@ -52,6 +52,11 @@ public final class SmallHTTPServer {
     private final class Connection {
         let socket: TCPConnection
         var buffer: [UInt8] = []
+        /// With fewer bytes there is no use in looking again.
+        var needed = 0
+        /// What was refused last ends it: whatever follows is not read.
+        var isRefused = false
+        var lastHeard = MonotonicClock.now()
         init(_ socket: TCPConnection) { self.socket = socket }
     }
 
@@ -64,13 +69,16 @@ public final class SmallHTTPServer {
     public var address: SocketAddress? { listener?.address }
 
     private func accept(_ socket: TCPConnection) {
-        guard connections.count < Self.maximumConnections else { return socket.close() }
+        // Whoever holds connections open and says nothing makes way.
+        if connections.count >= Self.maximumConnections { connections.values.min { $0.lastHeard < $1.lastHeard }?.socket.close() }
         let connection = Connection(socket)
         let id = ObjectIdentifier(connection)
         connections[id] = connection
         socket.onBytes = { [unowned self] bytes in
+            connection.lastHeard = MonotonicClock.now()
+            guard !connection.isRefused else { return }
             connection.buffer.append(span: bytes)
-            answer(connection)
+            if connection.buffer.count >= connection.needed { answer(connection) }
         }
         socket.onClose = { [unowned self] in connections[id] = nil }
     }
@@ -78,8 +86,12 @@ public final class SmallHTTPServer {
     private func answer(_ connection: Connection) {
         while true {
             switch SmallRequest.parse(&connection.buffer) {
-            case .incomplete: return
+            case .incomplete(let needed):
+                connection.needed = needed
+                return
             case .refused(let status, let reason):
+                connection.isRefused = true
+                connection.buffer = []
                 connection.socket.send(SmallResponse(status, "text/plain", reason + "\n").bytes)
                 return connection.socket.closeAfterSending()
             case .request(let request):
@@ -93,7 +105,8 @@ public final class SmallHTTPServer {
 
 extension SmallRequest {
     enum Outcome {
-        case incomplete
+        /// Of `needed` bytes in all, as far as is known.
+        case incomplete(needed: Int)
         case refused(Int, String)
         case request(SmallRequest)
     }
@@ -104,7 +117,7 @@ extension SmallRequest {
     /// Takes one whole request off the front of `buffer`.
     static func parse(_ buffer: inout [UInt8]) -> Outcome {
         guard let end = headEnd(buffer) else {
-            return buffer.count > maximumHead ? .refused(431, "headers: expected at most \(maximumHead) bytes") : .incomplete
+            return buffer.count > maximumHead ? .refused(431, "headers: expected at most \(maximumHead) bytes") : .incomplete(needed: 0)
         }
         let lines = String(decoding: buffer[..<end], as: UTF8.self).split(separator: "\r\n")
         let words = lines.first?.split(separator: " ") ?? []
@@ -120,7 +133,7 @@ extension SmallRequest {
             return .refused(400, "Content-Length: expected a number of bytes")
         }
         guard length <= maximumBody else { return .refused(413, "body: expected at most \(maximumBody) bytes") }
-        guard buffer.count >= end + 4 + length else { return .incomplete }
+        guard buffer.count >= end + 4 + length else { return .incomplete(needed: end + 4 + length) }
         let body = Array(buffer[(end + 4)..<(end + 4 + length)])
         buffer.removeFirst(end + 4 + length)
         let path = words[1].split(separator: "?", omittingEmptySubsequences: false).first ?? ""

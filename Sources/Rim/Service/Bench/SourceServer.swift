@@ -33,13 +33,29 @@ public actor SourceServer {
     private var http: SmallHTTPServer?
     private var tcpTransports: [LocalTransport] = []
     private var viewers: [Int: Viewer] = [:]
-    /// Of peers that have gone.
-    private var pastPackets = 0
-    private var pastBytes = 0
+    /// Who knows a viewer's resource may end and change its session: the names cannot be guessed (RFC 9725 clause 5).
+    private var byResource: [String: Int] = [:]
+    /// Of peers that have gone: counters never fall.
+    private var past = Totals()
 
     private struct Viewer {
         var session: PeerSession
+        var resource: String
         var transceiver: TransceiverID?
+    }
+
+    private struct Totals {
+        var packets = 0
+        var bytes = 0
+        var framesDropped = 0
+        var retransmissions = 0
+
+        mutating func add(_ statistics: PeerStatistics) {
+            packets += statistics.rtpPacketsSent
+            bytes += statistics.mediaBytesSent
+            framesDropped += statistics.outboundVideo.map(\.framesDropped).reduce(0, +)
+            retransmissions += statistics.outboundVideo.map(\.retransmittedPacketsSent).reduce(0, +)
+        }
     }
 
     public init(_ options: Options) throws {
@@ -85,7 +101,7 @@ public actor SourceServer {
                     ("Access-Control-Allow-Headers", "Content-Type, If-Match"), ("Accept-Post", "application/sdp"),
                 ])
         case ("DELETE", let path), ("PATCH", let path):
-            guard let id = path.hasPrefix("/whep/") ? Int(path.dropFirst(6)) : nil, let viewer = viewers[id] else {
+            guard let id = byResource[path], let viewer = viewers[id] else {
                 return SmallResponse(404, "text/plain", "no such session; it has ended or never was\n")
             }
             return request.method == "DELETE" ? end(viewer) : change(viewer, request)
@@ -122,10 +138,10 @@ public actor SourceServer {
                 host.remove(session)
                 return SmallResponse(422, "text/plain", refusal(of: description) + "\n")
             }
-            return SmallResponse(201, "application/sdp", answer.description, headers: [("Location", "/whep/\(session.id)")])
+            return SmallResponse(
+                201, "application/sdp", answer.description, headers: [("Location", viewers[session.id]?.resource ?? "/whep")])
         } catch {
             host.remove(session)
-            viewers[session.id] = nil
             return SmallResponse(400, "text/plain", "offer: \(error)\n")
         }
     }
@@ -137,7 +153,9 @@ public actor SourceServer {
             transceiver = session.with { peer, _ in peer.addTransceiver(.video, direction: .sendonly, streamID: "source", trackID: "video")
             }
         }
-        viewers[session.id] = Viewer(session: session, transceiver: transceiver)
+        let resource = "/whep/" + Hex.encode((0..<16).map { _ in UInt8.random(in: .min ... .max) })
+        byResource[resource] = session.id
+        viewers[session.id] = Viewer(session: session, resource: resource, transceiver: transceiver)
         let id = session.id
         session.onEvent = { [unowned self] event in assumeIsolated { $0.handle(event, of: id) } }
         return try session.answer(offer)
@@ -196,10 +214,8 @@ public actor SourceServer {
 
     private func forget(_ session: PeerSession) {
         fanOut?.remove(session)
-        viewers[session.id] = nil
-        let statistics = session.statistics
-        pastPackets += statistics.rtpPacketsSent
-        pastBytes += statistics.mediaBytesSent
+        if let viewer = viewers.removeValue(forKey: session.id) { byResource[viewer.resource] = nil }
+        past.add(session.statistics)
     }
 
     // MARK: Figures
@@ -208,21 +224,19 @@ public actor SourceServer {
         let all = viewers.values.map(\.session.statistics)
         let socket = host?.socketStatistics ?? (calls: 0, dropped: 0, offload: "none")
         let encoded = encoder?.statistics ?? (frames: 0, seconds: 0)
+        var totals = past
+        for statistics in all { totals.add(statistics) }
         var text = MetricsText()
-        text.counter("waldo_rtp_packets_sent_total", "RTP packets sent to all peers", pastPackets + all.map(\.rtpPacketsSent).reduce(0, +))
-        text.counter("waldo_media_bytes_sent_total", "SRTP and SRTCP bytes sent", pastBytes + all.map(\.mediaBytesSent).reduce(0, +))
+        text.counter("waldo_rtp_packets_sent_total", "RTP packets sent to all peers", totals.packets)
+        text.counter("waldo_media_bytes_sent_total", "SRTP and SRTCP bytes sent", totals.bytes)
         text.gauge("waldo_peers_connected", "Peers whose DTLS handshake is done", all.count { $0.state == .connected })
         text.gauge("waldo_peers", "Peers known", all.count)
         text.gauge("waldo_viewers", "Peers that the video goes to", fanOut?.viewerCount ?? 0)
         text.counter("waldo_frames_encoded_total", "Pictures encoded", encoded.frames)
         text.counter("waldo_encode_seconds_total", "Time spent encoding", encoded.seconds)
         text.counter("waldo_key_frames_total", "Key frames sent out", fanOut?.keyFrames ?? 0)
-        text.counter(
-            "waldo_frames_dropped_total", "Frames that slow peers were spared",
-            all.flatMap(\.outboundVideo).map(\.framesDropped).reduce(0, +))
-        text.counter(
-            "waldo_retransmitted_packets_total", "RTP packets sent again",
-            all.flatMap(\.outboundVideo).map(\.retransmittedPacketsSent).reduce(0, +))
+        text.counter("waldo_frames_dropped_total", "Frames that slow peers were spared", totals.framesDropped)
+        text.counter("waldo_retransmitted_packets_total", "RTP packets sent again", totals.retransmissions)
         text.counter("waldo_udp_send_calls_total", "System calls for sending", socket.calls)
         text.counter("waldo_udp_dropped_total", "Datagrams that the kernel did not take", socket.dropped)
         text.counter("waldo_datagrams_of_strangers_total", "Datagrams that belong to no peer", host?.strangers ?? 0)

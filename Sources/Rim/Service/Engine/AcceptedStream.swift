@@ -7,6 +7,8 @@ final class AcceptedStream {
     let connection: TCPConnection
     let accepted: Instant
     var framer = RFC4571Framer()
+    /// Bytes that came, until somebody claims them.
+    var unclaimed = 0
     /// Whose it is, once a check has said so.
     weak var session: PeerSession?
 
@@ -28,8 +30,9 @@ final class AcceptedStream {
 
 extension PeerHost {
     private static let maximumStreams = 10_000
-    /// A connection that no check has claimed by then is closed.
+    /// A connection that no check has claimed by then, or after so many bytes, is closed.
     private static let patience = Duration.seconds(10)
+    private static let maximumUnclaimed = 8 << 10
 
     /// Also listens for TCP on the same port, for peers behind firewalls that pass nothing else.
     public func listenTCP() throws(SystemError) -> [LocalTransport] {
@@ -50,17 +53,23 @@ extension PeerHost {
         let stream = AcceptedStream(connection, at: now)
         streams[id] = stream
         let path = NetworkPath(id, connection.remote)
-        connection.onBytes = { [unowned self, unowned stream] bytes in
+        connection.onBytes = { [unowned self] bytes in
             let now = MonotonicClock.now()
+            guard let stream = streams[id] else { return }
             do {
                 try stream.framer.append(bytes)
-                while let message = try stream.framer.next() {
+                // What a message does may end the session, and the stream with it.
+                while streams[id] === stream, let message = try stream.framer.next() {
                     guard !message.isEmpty else { continue }
                     route(message.span, path, at: now)
-                    stream.session = byPath[path]
+                    if let session = byPath[path] { stream.session = session }
                 }
             } catch {
-                stream.connection.close()
+                return stream.connection.close()
+            }
+            if stream.session == nil {
+                stream.unclaimed += bytes.count
+                if stream.unclaimed > Self.maximumUnclaimed { stream.connection.close() }
             }
         }
         connection.onClose = { [unowned self] in ended(id) }

@@ -187,6 +187,8 @@ public final class PeerHost {
     }
 
     private func file(_ path: NetworkPath, under session: PeerSession) {
+        // The answer to the check has filed it already where it is new.
+        guard byPath[path] !== session else { return }
         byPath[path] = session
         session.paths.append(path)
         if session.paths.count > Self.maximumPaths {
