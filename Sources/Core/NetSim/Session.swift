@@ -302,6 +302,9 @@ public final class SimulatedSession {
         report.viewerStatistics = viewer.peer.statistics
         report.uplink = uplink.statistics
         if report.connectedAt != nil { judge() }
+        for (name, host) in [("robot", robot), ("viewer", viewer)] where host.deadlinesInThePast > 0 {
+            report.problems.append("\(name): \(host.deadlinesInThePast) deadlines in the past")
+        }
         robot.act { peer, now in peer.close(at: now) }
         viewer.act { peer, now in peer.close(at: now) }
         return report
