@@ -19,6 +19,8 @@ package struct LossControl: Sendable {
 
     private static let window = Duration.milliseconds(400)
     private static let minimumPackets = 20
+    /// More than this no path that is of any use loses by itself.
+    private static let largestBaseline = 0.35
 
     package mutating func add(
         lost: Int, arrived: Int, target: Int, acknowledged: Int?, hasQueue: Bool, roundTrip: Duration, at now: Instant
@@ -60,9 +62,11 @@ package struct LossControl: Sendable {
         if let lastCut, now - lastCut < roundTrip + .milliseconds(200) { return }
         lastCut = now
         if let episode {
-            // A third less was sent and as much is lost.
-            if !hasQueue, Double(target) < 0.7 * Double(episode.bitrate), loss > 0.6 * episode.loss {
-                baseline = loss
+            // A third less was sent and as much is lost. Where it is a narrow link that overflows, what gets through stays the same, and so a
+            // larger part of what is sent.
+            let less = Double(episode.bitrate) / Double(max(target, 1))
+            if !hasQueue, less > 1 / 0.7, loss > 0.6 * episode.loss, 1 - loss < (1 - episode.loss) * (1 + 0.4 * (less - 1)) {
+                baseline = min(loss, Self.largestBaseline)
                 self.episode = nil
                 bound = max(bound == .max ? 0 : bound, episode.bitrate)
                 return
