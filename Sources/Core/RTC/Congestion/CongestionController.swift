@@ -126,11 +126,12 @@ public struct CongestionController: Sendable {
         let wasSilent = beforeSilence != nil
         if arrived > 0 { heard(at: now) }
         if let newest { note(roundTrip: now - newest.sent, isReport: false, at: now) }
+        let floods = loss.floods
         loss.add(
             lost: wasSilent ? 0 : lost, arrived: arrived, target: targetBitrate, acknowledged: acknowledged.bitrate,
             hasQueue: hasQueue(at: now),
             roundTrip: responseTime, at: now)
-        judge(isOver: isOver, at: now)
+        judge(isOver: isOver || loss.floods > floods, at: now)
         update(at: now)
         planProbes(at: now)
     }
