@@ -273,6 +273,9 @@ public struct CongestionController: Sendable {
         return min(bitrate, bound)
     }
 
+    /// What is lost is the path's own loss, not a queue that overflows: there more repairs would only be more loss.
+    var hasRoomForRepairs: Bool { queue.delay < .milliseconds(25) && loss.bound == .max && detector.usage != .over }
+
     private var responseTime: Duration { min(roundTrip ?? .milliseconds(100), .seconds(1)) }
 
     private mutating func note(roundTrip sample: Duration, isReport: Bool, at now: Instant) {
