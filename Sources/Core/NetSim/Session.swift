@@ -32,7 +32,8 @@ public final class SimulatedSession {
         self.scenario = scenario
         network = SimulatedNetwork(seed: scenario.seed)
         network.addAddress(IPAddress(203, 0, 113, 1))
-        server = SimulatedServer(network, at: SocketAddress(IPAddress(203, 0, 113, 1), 3478))
+        let robotEnvironment = environment(scenario.seed &* 2)
+        server = SimulatedServer(network, at: SocketAddress(IPAddress(203, 0, 113, 1), 3478), digests: robotEnvironment.digests)
         var nats: [NATID] = []
         for (access, address, outer) in [
             (scenario.robot, robotAddress, IPAddress(198, 51, 100, 1)), (scenario.viewer, viewerAddress, IPAddress(198, 51, 100, 2)),
@@ -56,7 +57,7 @@ public final class SimulatedSession {
         }
         robot = SessionHost(
             network, at: SocketAddress(robotAddress, 5004), configuration: configuration(scenario.robot.mode),
-            environment: environment(scenario.seed &* 2), clock: clock)
+            environment: robotEnvironment, clock: clock)
         viewer = SessionHost(
             network, at: SocketAddress(viewerAddress, 6004), configuration: configuration(scenario.viewer.mode),
             environment: environment(scenario.seed &* 2 &+ 1), clock: clock)
@@ -302,8 +303,12 @@ public final class SimulatedSession {
         report.viewerStatistics = viewer.peer.statistics
         report.uplink = uplink.statistics
         if report.connectedAt != nil { judge() }
+        for (name, host) in [("robot", robot), ("viewer", viewer)] where host.deadlinesInThePast > 0 {
+            report.problems.append("\(name): \(host.deadlinesInThePast) deadlines in the past")
+        }
         robot.act { peer, now in peer.close(at: now) }
         viewer.act { peer, now in peer.close(at: now) }
+        network.end()
         return report
     }
 

@@ -7,6 +7,8 @@ public final class SessionHost: SimulatedEndpoint {
     public let address: SocketAddress
     public var onEvent: (PeerEvent, Instant) -> Void = { _, _ in }
     public private(set) var refusals: [PeerRefusal] = []
+    /// How often the peer still wanted the time that it had just been told: its driver would spin.
+    public private(set) var deadlinesInThePast = 0
 
     private let network: SimulatedNetwork
     private let clock: (Instant) -> Void
@@ -36,6 +38,7 @@ public final class SessionHost: SimulatedEndpoint {
         clock(now)
         peer.advance(to: now)
         drain(at: now)
+        if let deadline = peer.deadline, deadline <= now { deadlinesInThePast += 1 }
     }
 
     public func receive(_ datagram: [UInt8], from source: SocketAddress, on local: SocketAddress, at now: Instant) {

@@ -241,6 +241,14 @@ public final class SimulatedNetwork {
         run(until: now + length, orUntil: condition)
     }
 
+    /// Lets go of everything that is attached or about to happen: endpoints hold their network, and it holds them.
+    public func end() {
+        events = EventQueue()
+        endpoints = []
+        bindings = [:]
+        streams = []
+    }
+
     private func perform(_ event: Event) {
         switch event {
         case .deliver(let datagram, let source, let destination):

@@ -29,7 +29,7 @@ public final class SimulatedServer: SimulatedEndpoint {
     public var allocationCount: Int { allocations.count }
 
     private let network: SimulatedNetwork
-    private let digests = SimulatedDigests()
+    private let digests: any Digests
     private var nonce = Array("nonce-0".utf8)
     private var nonceNumber = 0
     private var nextPort: UInt16 = 49_152
@@ -38,8 +38,13 @@ public final class SimulatedServer: SimulatedEndpoint {
     private var framers: [SimulatedStreamID: TurnFramer] = [:]
     private var remotes: [SimulatedStreamID: SocketAddress] = [:]
 
-    public init(_ network: SimulatedNetwork, at address: SocketAddress, username: String = "user", credential: String = "secret") {
+    /// `digests`: of the same kind as the clients'.
+    public init(
+        _ network: SimulatedNetwork, at address: SocketAddress, username: String = "user", credential: String = "secret",
+        digests: any Digests = SimulatedDigests()
+    ) {
         self.network = network
+        self.digests = digests
         self.address = address
         self.username = username
         self.credential = credential

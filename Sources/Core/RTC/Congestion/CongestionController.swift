@@ -126,11 +126,12 @@ public struct CongestionController: Sendable {
         let wasSilent = beforeSilence != nil
         if arrived > 0 { heard(at: now) }
         if let newest { note(roundTrip: now - newest.sent, isReport: false, at: now) }
+        let floods = loss.floods
         loss.add(
             lost: wasSilent ? 0 : lost, arrived: arrived, target: targetBitrate, acknowledged: acknowledged.bitrate,
             hasQueue: hasQueue(at: now),
             roundTrip: responseTime, at: now)
-        judge(isOver: isOver, at: now)
+        judge(isOver: isOver || loss.floods > floods, at: now)
         update(at: now)
         planProbes(at: now)
     }
@@ -271,6 +272,9 @@ public struct CongestionController: Sendable {
         if let remb { bound = min(bound, max(remb.bitrate, limits.minimum)) }
         return min(bitrate, bound)
     }
+
+    /// What is lost is the path's own loss, not a queue that overflows: there more repairs would only be more loss.
+    var hasRoomForRepairs: Bool { queue.delay < .milliseconds(25) && loss.bound == .max && detector.usage != .over }
 
     private var responseTime: Duration { min(roundTrip ?? .milliseconds(100), .seconds(1)) }
 

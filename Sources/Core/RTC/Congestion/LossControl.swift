@@ -8,6 +8,8 @@ package struct LossControl: Sendable {
     package private(set) var fraction = 0.0
     /// What the path loses by itself, 0…1.
     package private(set) var baseline = 0.0
+    /// How often the path turned out to carry less than half of what was sent.
+    package private(set) var floods = 0
 
     package init() {}
 
@@ -19,6 +21,8 @@ package struct LossControl: Sendable {
 
     private static let window = Duration.milliseconds(400)
     private static let minimumPackets = 20
+    /// More than this no path that is of any use loses by itself.
+    private static let largestBaseline = 0.4
 
     package mutating func add(
         lost: Int, arrived: Int, target: Int, acknowledged: Int?, hasQueue: Bool, roundTrip: Duration, at now: Instant
@@ -59,9 +63,20 @@ package struct LossControl: Sendable {
     ) {
         if let lastCut, now - lastCut < roundTrip + .milliseconds(200) { return }
         lastCut = now
+        // Most of it is lost and not half of what may be sent arrives: that is a link of another size, and steps would take seconds to get there.
+        if loss > 0.5, let acknowledged, acknowledged * 2 < target {
+            floods += 1
+            episode = (loss, target)
+            bound = acknowledged * 85 / 100
+            return
+        }
         if let episode {
-            // A third less was sent and as much is lost.
-            if !hasQueue, Double(target) < 0.7 * Double(episode.bitrate), loss > 0.6 * episode.loss {
+            // A third less was sent and as much is lost. Where it is a narrow link that overflows, what gets through stays the same, and so a
+            // larger part of what is sent.
+            let less = Double(episode.bitrate) / Double(max(target, 1))
+            if !hasQueue, less > 1 / 0.7, loss <= Self.largestBaseline, loss > 0.6 * episode.loss,
+                1 - loss < (1 - episode.loss) * (1 + 0.4 * (less - 1))
+            {
                 baseline = loss
                 self.episode = nil
                 bound = max(bound == .max ? 0 : bound, episode.bitrate)

@@ -17,6 +17,7 @@ struct RateControl: Sendable {
     private static let near = 0.92
     private static let step = 4000.0
     private static let nearGrowth = 0.025
+    private static let above = 1.03, hasteAbove = 0.4
 
     init(limits: BitrateLimits) {
         self.limits = limits
@@ -58,7 +59,9 @@ struct RateControl: Sendable {
         if let known = capacity, Double(acknowledged ?? 0) > known.mean * (1 + 3 * known.variance.squareRoot()) { capacity = nil }
         let next: Double
         if let known = capacity, Double(bitrate) > Self.near * known.mean {
-            next = Double(bitrate) + max(Self.step / (roundTrip.seconds + 0.1), Self.nearGrowth * Double(bitrate)) * elapsed
+            // Above it only as fast as a long path can still tell in time.
+            let haste = Double(bitrate) > Self.above * known.mean ? Self.hasteAbove : 1
+            next = Double(bitrate) + haste * max(Self.step / (roundTrip.seconds + 0.1), Self.nearGrowth * Double(bitrate)) * elapsed
         } else {
             next = Double(bitrate) * (1 + (Self.growth - 1) * elapsed)
         }

@@ -142,10 +142,11 @@ extension IceAgent {
         let bytes = checkRequest(id, pair, generation.local, remote, isNomination: kind == .nomination)
         if kind == .ordinary { pairs[index].state = .inProgress }
         if kind == .consent { statistics.consentRequestsSent += 1 } else { statistics.requestsSent += 1 }
+        let timeout = checkTimeout
         checks.append(
             IceCheck(
                 id: id, pair: pair.id, kind: kind, bytes: bytes, sentAt: now, wasControlling: isControlling,
-                retransmission: STUNRetransmission(at: now, timeout: checkTimeout)))
+                retransmission: STUNRetransmission(at: now, timeout: timeout, longestInterval: timeout * 2)))
         transmit(bytes, from: pair.base, to: pair.remoteAddress)
     }
 

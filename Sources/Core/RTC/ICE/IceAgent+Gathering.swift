@@ -229,7 +229,15 @@ extension IceAgent {
         for i in pairs.indices where pairs[i].state == .frozen { pairs[i].state = .waiting }
         guard self.activeID == nil, state != .closed, state != .new else { return }
         // A lite agent waits for the peer to come another way.
-        set(configuration.mode == .lite ? .disconnected : hasAnyPair ? .checking : .failed)
+        guard configuration.mode == .full else { return set(.disconnected) }
+        guard hasAnyPair || mayGainPairs else { return set(.failed) }
+        checkingSince = now
+        set(.checking)
+    }
+
+    /// A server may still give an address: an allocation that it forgot is asked for again.
+    private var mayGainPairs: Bool {
+        gatheringState == .gathering || relays.contains { $0.state == .idle || $0.state == .allocating }
     }
 
     // MARK: interfaces that come and go

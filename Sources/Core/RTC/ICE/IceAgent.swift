@@ -234,7 +234,9 @@ public struct IceAgent {
 
     private mutating func updateState(at now: Instant) {
         switch state {
-        case .closed, .disconnected, .failed: return
+        case .closed, .failed: return
+        // A lite agent without a path waits as long as consent lasts.
+        case .disconnected where activeID != nil || configuration.mode == .lite: return
         case .new where current.remote == nil && activeID == nil: return
         default: break
         }

@@ -118,6 +118,17 @@ extension Peer {
                 session.isOfferer && configuration.ice.mode == .full || session.remoteIsLite && configuration.ice.mode == .full)
             setState(.connecting, reason: nil)
         }
+        applyICE(session, at: now)
+        drainICE(at: now)
+        startDTLSIfReady(at: now)
+        applyMedia(session, at: now)
+        startDataIfReady(at: now)
+    }
+
+    private mutating func applyICE(_ session: NegotiatedSession, at now: Instant) {
+        // While a restart is being negotiated the session still says what the exchange before it agreed: the other side's credentials and
+        // candidates in it belong to the generation that ends (RFC 8839 clause 4.4.1.1.1).
+        guard session.localCredentials == ice.localCredentials else { return }
         if ice.remoteCredentials != session.remoteCredentials {
             ice.setRemote(credentials: session.remoteCredentials, isLite: session.remoteIsLite, at: now)
         }
@@ -128,9 +139,5 @@ extension Peer {
             }
         }
         if session.remoteEndOfCandidates { ice.endOfRemoteCandidates(at: now) }
-        drainICE(at: now)
-        startDTLSIfReady(at: now)
-        applyMedia(session, at: now)
-        startDataIfReady(at: now)
     }
 }

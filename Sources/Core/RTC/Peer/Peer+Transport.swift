@@ -95,7 +95,9 @@ extension Peer {
         // Not the end: an ICE restart brings it back, with DTLS and data channels as they were (W3C webrtc-pc clause 4.3.3).
         case .failed:
             setState(.failed, reason: "ICE: expected a path that carries checks both ways, found none; restart ICE or check the network")
-        case .checking: if state == .failed { setState(.connecting, reason: "ICE restarts") }
+        case .checking:
+            if state == .failed { setState(.connecting, reason: "ICE restarts") }
+            if state == .connected || state == .disconnected { setState(.connecting, reason: "ICE: the path is gone; looking for another") }
         case .new, .closed: break
         }
     }

@@ -14,10 +14,16 @@ struct STUNRetransmission: Sendable {
     private var interval: Duration
     private let timeoutInterval: Duration
     private let isStream: Bool
+    private let longestInterval: Duration?
+    private let end: Instant
 
-    /// The first transmission is at `now`; over datagrams the next ones follow after `timeout`, twice that, and so on.
-    init(at now: Instant, timeout: Duration = .milliseconds(500), isStream: Bool = false) {
+    /// The first transmission is at `now`; over datagrams the next ones follow after `timeout`, twice that, and so on. With a
+    /// `longestInterval` they never lie further apart than that, and go on for the time that Rc doubling ones take: one burst of loss
+    /// is then not most of them.
+    init(at now: Instant, timeout: Duration = .milliseconds(500), isStream: Bool = false, longestInterval: Duration? = nil) {
         interval = timeout
+        self.longestInterval = longestInterval
+        end = now + timeout * 79
         timeoutInterval = timeout
         self.isStream = isStream
         deadline = now + (isStream ? Self.streamTimeout : timeout)
@@ -25,6 +31,13 @@ struct STUNRetransmission: Sendable {
 
     mutating func step(at now: Instant) -> Step {
         guard now >= deadline else { return .wait }
+        if let longestInterval, !isStream {
+            guard now < end else { return .giveUp }
+            sent += 1
+            interval = min(interval * 2, longestInterval)
+            deadline = min(now + interval, end)
+            return .send
+        }
         guard !isStream, sent < Self.attempts else { return .giveUp }
         sent += 1
         interval = interval * 2

@@ -40,9 +40,10 @@ package struct SendHistory {
         entries[entries.count - 1].packets.append(packet)
     }
 
-    /// The frame and packet of a sequence number, unless it was sent again less than `notWithin` ago.
-    package mutating func find(_ number: UInt16, notWithin: Duration, at now: Instant) -> (
-        frame: PacketisedFrame, packet: Int, plain: [UInt8]?
+    /// The frame and packet of a sequence number, unless it was sent again less than `notWithin` ago. `isOverdue`: it was sent again before,
+    /// or the request itself comes later than `expected` after the frame, as when earlier ones were lost.
+    package mutating func find(_ number: UInt16, notWithin: Duration, expected: Duration = .seconds(1), at now: Instant) -> (
+        frame: PacketisedFrame, packet: Int, plain: [UInt8]?, isOverdue: Bool
     )? {
         let sequence = unwrapper.peek(number)
         guard let index = index(of: sequence) else { return nil }
@@ -51,9 +52,11 @@ package struct SendHistory {
         if entries[index].resent.isEmpty {
             entries[index].resent = Array(repeating: Instant(nanoseconds: .min / 2), count: entries[index].frame.packetCount)
         }
-        guard now - entries[index].resent[packet] >= notWithin else { return nil }
+        let last = entries[index].resent[packet]
+        guard now - last >= notWithin else { return nil }
         entries[index].resent[packet] = now
-        return (entries[index].frame, packet, keepsPackets ? entries[index].packets[packet] : nil)
+        let isOverdue = last >= entries[index].sent || now - entries[index].sent > expected
+        return (entries[index].frame, packet, keepsPackets ? entries[index].packets[packet] : nil, isOverdue)
     }
 
     private func index(of sequence: Int64) -> Int? {

@@ -190,30 +190,43 @@ struct VideoSender {
         retransmissions.advance(to: now, bitrate: target / 2)
         // What was sent again less than a round trip ago may still be on its way.
         let onItsWay = min((roundTrip ?? .milliseconds(25)) * 3 / 4, .milliseconds(250))
+        // With a gap to be seen in the sender's next frame, a first request comes within two round trips and two frames' time.
+        let expected = (roundTrip ?? .milliseconds(100)) * 2 + .milliseconds(35)
         for number in numbers {
-            guard retransmissions.hasRoom, let found = history.find(number, notWithin: onItsWay, at: now) else { continue }
-            let size = found.frame.range(of: found.packet).count
-            retransmissions.add(size)
-            drain.add(size)
-            if let plain = found.plain {
-                transport.resend(plain)
-                statistics.retransmittedBytesSent += plain.count
-            } else if let rtxSSRC = parameters.rtxSSRC, let rtxType = parameters.rtxPayloadType {
-                let header = RTPHeader(
-                    payloadType: rtxType, marker: found.packet == found.frame.packetCount - 1, sequenceNumber: rtxSequenceNumber,
-                    timestamp: found.frame.timestamp &+ timestampOffset, ssrc: rtxSSRC)
-                let payloads = found.frame.payloads
-                let payload = payloads.span.extracting(found.frame.range(of: found.packet))
-                var block = HeaderExtensionBlock()
-                if found.frame.isKeyFrame { block.mid = Array(parameters.mid.utf8) }
-                transport.send(
-                    header, extensions: block, ids: parameters.extensions, originalSequence: number, payload: payload,
-                    purpose: .retransmission, at: now)
-                rtxSequenceNumber &+= 1
-                statistics.retransmittedBytesSent += payload.count
+            guard retransmissions.hasRoom, let found = history.find(number, notWithin: onItsWay, expected: expected, at: now) else {
+                continue
             }
-            statistics.retransmittedPacketsSent += 1
+            resend(number, found, through: &transport, at: now)
+            // The picture has waited for a round trip in vain: where the path has room, two copies make a third round trip unlikely.
+            if found.isOverdue, transport.congestion.hasRoomForRepairs { resend(number, found, through: &transport, at: now) }
         }
+    }
+
+    private mutating func resend(
+        _ number: UInt16, _ found: (frame: PacketisedFrame, packet: Int, plain: [UInt8]?, isOverdue: Bool),
+        through transport: inout MediaTransport, at now: Instant
+    ) {
+        let size = found.frame.range(of: found.packet).count
+        retransmissions.add(size)
+        drain.add(size)
+        if let plain = found.plain {
+            transport.resend(plain)
+            statistics.retransmittedBytesSent += plain.count
+        } else if let rtxSSRC = parameters.rtxSSRC, let rtxType = parameters.rtxPayloadType {
+            let header = RTPHeader(
+                payloadType: rtxType, marker: found.packet == found.frame.packetCount - 1, sequenceNumber: rtxSequenceNumber,
+                timestamp: found.frame.timestamp &+ timestampOffset, ssrc: rtxSSRC)
+            let payloads = found.frame.payloads
+            let payload = payloads.span.extracting(found.frame.range(of: found.packet))
+            var block = HeaderExtensionBlock()
+            if found.frame.isKeyFrame { block.mid = Array(parameters.mid.utf8) }
+            transport.send(
+                header, extensions: block, ids: parameters.extensions, originalSequence: number, payload: payload,
+                purpose: .retransmission, at: now)
+            rtxSequenceNumber &+= 1
+            statistics.retransmittedBytesSent += payload.count
+        }
+        statistics.retransmittedPacketsSent += 1
     }
 
     /// Padding-only RTX packets as a bandwidth probe; they cost the receiver nothing. Answers how many bytes left.
