@@ -18,6 +18,15 @@ public actor ViewerLoad {
         public var freezes = 0
     }
 
+    public struct Options: Sendable {
+        /// Take the video.
+        public var video = true
+        /// Open a data channel.
+        public var channel = false
+
+        public init() {}
+    }
+
     private struct Viewer {
         var host: PeerHost
         var session: PeerSession
@@ -29,10 +38,14 @@ public actor ViewerLoad {
 
     private nonisolated let reactor: Reactor
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
+    private let options: Options
     private var viewers: [Viewer] = []
     private var environment: EngineEnvironment?
 
-    public init() throws { reactor = try Reactor(name: "waldo-viewers") }
+    public init(_ options: Options = Options()) throws {
+        self.options = options
+        reactor = try Reactor(name: "waldo-viewers")
+    }
 
     /// Adds viewers one after another; the HTTP exchange blocks the calling thread, not the reactor.
     public nonisolated func connect(_ count: Int, to url: String) async throws {
@@ -59,7 +72,8 @@ public actor ViewerLoad {
         viewers.append(Viewer(host: host, session: session))
         session.onEvent = { [unowned self] event in assumeIsolated { $0.handle(event, of: index) } }
         let offer = try session.with { peer, now in
-            _ = peer.addTransceiver(.video, direction: .recvonly)
+            if options.video { _ = peer.addTransceiver(.video, direction: .recvonly) }
+            if options.channel { _ = try peer.openDataChannel(DataChannelOptions(label: "bench"), at: now) }
             let offer = try peer.createOffer(at: now)
             try peer.setLocal(offer, .offer, at: now)
             return offer
