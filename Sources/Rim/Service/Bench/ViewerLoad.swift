@@ -19,6 +19,8 @@ public actor ViewerLoad {
     }
 
     public struct Options: Sendable {
+        /// Where they receive, each on a port of its own.
+        public var address = IPAddress(127, 0, 0, 1)
         /// Take the video.
         public var video = true
         /// Open a data channel.
@@ -65,7 +67,7 @@ public actor ViewerLoad {
         let environment = try environment ?? EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
         self.environment = environment
         // A port each: to one server the viewers must differ in their addresses.
-        let host = try PeerHost(reactor: reactor, environment: environment, port: 0, addresses: [IPAddress(127, 0, 0, 1)])
+        let host = try PeerHost(reactor: reactor, environment: environment, port: 0, addresses: [options.address])
         let configuration = PeerConfiguration(ice: IceConfiguration(transports: host.transports))
         let session = try host.makeSession(configuration)
         let index = viewers.count
