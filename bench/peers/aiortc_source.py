@@ -71,7 +71,7 @@ class EncodedCamera(Camera):
             self.encoder.profile = "Baseline"
             self.encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "level": "31"}
         else:
-            self.encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+            self.encoder.options = {"deadline": "realtime", "cpu-used": "-8", "static-thresh": "1", "threads": "1", "lag-in-frames": "0"}
 
     async def recv(self):
         while True:

@@ -29,7 +29,7 @@ ENCODERS = {
              "multi-thread=1 enable-frame-skip=false scene-change-detection=false usage-type=camera "
              "! video/x-h264,profile=constrained-baseline ! rtph264pay config-interval=-1 aggregate-mode=zero-latency mtu=1200 ",
              "H264", 102),
-    "vp8": (f"vp8enc target-bitrate={bitrate} deadline=1 cpu-used=8 lag-in-frames=0 end-usage=cbr keyframe-max-dist=30 threads=1 "
+    "vp8": (f"vp8enc target-bitrate={bitrate} deadline=1 cpu-used=-8 static-threshold=1 lag-in-frames=0 end-usage=cbr keyframe-max-dist=30 threads=1 "
             "! rtpvp8pay picture-id-mode=2 mtu=1200 ", "VP8", 96),
 }
 encoder, encoding, payload = ENCODERS[options.codec]
