@@ -36,6 +36,8 @@ def main():
     if not os.access(BINARY, os.X_OK):
         sys.exit(f"bench: no program at {BINARY}: scripts/build waldo, or set WALDO_BINARY")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    path = HERE / "results" / f"{time.strftime('%Y-%m-%d-%H%M')}.md"
+    path.parent.mkdir(exist_ok=True)
     sections = [f"# Measurements\n\nMachine: {machine()}.\n"]
     try:
         for name in wanted:
@@ -47,12 +49,9 @@ def main():
             text += f"\nLoad average after it: {os.getloadavg()[0]:.1f} (other programs of this machine included).\n"
             sections.append(text)
             print(text, flush=True)
+            path.write_text("\n".join(sections))
     finally:
         stop_all()
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    path = results / f"{time.strftime('%Y-%m-%d-%H%M')}.md"
-    path.write_text("\n".join(sections))
     progress(f"written to {path}")
 
 

@@ -32,7 +32,7 @@ def ratio(value, ours):
 def sample(server, viewers):
     figures = viewers.figures()
     values = {"at": time.monotonic(), "packets": figures["packets"], "cpu": server.cpu(), "connected": figures["connected"]}
-    if server.kind == "waldo":
+    if server.kind.startswith("waldo"):
         values["packets"] = server.metrics()["waldo_rtp_packets_sent_total"]
         values["reactor"] = server.thread_cpu("waldo-reactor")
     return values
@@ -78,23 +78,24 @@ def fan_out():
             row, own = [codec, KINDS[kind].name], {}
             for count in counts:
                 own[count] = 1e6 * middle[count]["cpu"] / middle[count]["packets"] if count in middle else None
-                row.append(show(own[count]) + (f" ({ratio(own[count], ours.get((codec, count)))})" if kind != "waldo" else ""))
+                row.append(show(own[count]) + (f" ({ratio(own[count], ours.get((codec, count)))})" if not kind.startswith("waldo") else ""))
             top = max(middle) if middle else 1
             own["marginal"] = own["reactor"] = None
             if top > 1 and 1 in middle:
                 own["marginal"] = 1e6 * (middle[top]["cpu"] - middle[1]["cpu"]) / (middle[top]["packets"] - middle[1]["packets"])
-            if kind == "waldo":
+            if kind.startswith("waldo"):
                 own["reactor"] = 1e6 * middle[top]["reactor"] / middle[top]["packets"]
+            if kind == "waldo":
                 ours.update({(codec, name): value for name, value in own.items()})
-            row.append(show(own["marginal"]) + (f" ({ratio(own['marginal'], ours.get((codec, 'marginal')))})" if kind != "waldo" else ""))
+            row.append(show(own["marginal"]) + (f" ({ratio(own['marginal'], ours.get((codec, 'marginal')))})" if not kind.startswith("waldo") else ""))
             row.append(show(own["reactor"]))
             row.append(show(middle[top]["packets"], 0) + f" to {top}" if middle else "–")
             rows.append(row)
     return ("## Fan-out: µs of CPU per RTP packet sent\n\n"
             "720p30 at 1.5 Mbit/s, whole process, to 1, 10 and 50 viewers (`waldo bench viewers`, same machine). Marginal: CPU from 1 to the most "
             "viewers, over the packets that they add: what is left when the picture's drawing and encoding are taken out. "
-            "Waldo, webrtcbin and “aiortc, encoded once” hold one encoder in their process; aiortc by itself encodes for every viewer; Janus holds none: "
-            "it is fed with RTP. In brackets: times ours.\n\n"
+            "Waldo, webrtcbin and “aiortc, encoded once” hold one encoder in their process; aiortc by itself encodes for every viewer; “Waldo, fed with encoded frames” "
+            "(`--replay`) and Janus, which is fed with RTP, hold none. In brackets: times ours.\n\n"
             + table(["codec", "server", "1 viewer", "10", "50", "marginal", "reactor thread alone", "packets/s"], rows))
 
 
@@ -120,7 +121,7 @@ def memory():
     for title, options in cases:
         ours = None
         for kind in KINDS:
-            if "channel" in title and kind in ("webrtcbin", "janus") or kind == "aiortc-once" and "only" in title:
+            if kind == "waldo-replay" or "channel" in title and kind in ("webrtcbin", "janus") or kind == "aiortc-once" and "only" in title:
                 continue
             # An encoder for each of 50 would take the whole machine.
             count = 10 if kind == "aiortc" and "video" in title else 50
@@ -178,7 +179,7 @@ def connect_run(kind):
 def handshake():
     rows, ours = [], {}
     for kind in KINDS:
-        if kind == "aiortc-once":
+        if kind in ("aiortc-once", "waldo-replay"):
             continue
         runs = []
         for _ in range(RUNS):

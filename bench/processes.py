@@ -90,6 +90,7 @@ def stop_all():
 Kind = collections.namedtuple("Kind", "name script arguments")
 KINDS = {
     "waldo": Kind("Waldo", None, ()),
+    "waldo-replay": Kind("Waldo, fed with encoded frames", None, ("--replay",)),
     "aiortc": Kind("aiortc", "aiortc_source.py", ()),
     "aiortc-once": Kind("aiortc, encoded once", "aiortc_source.py", ("--once",)),
     "webrtcbin": Kind("webrtcbin", "webrtcbin_source.py", ()),

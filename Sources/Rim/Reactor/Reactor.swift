@@ -110,7 +110,7 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
 
     private func run() {
         thread.store(UInt(pthread_self()), ordering: .relaxed)
-        _ = unsafe name.withCString { unsafe waldo_name_thread($0) }
+        Self.nameThisThread(name)
         unsafe withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 256) { events in
             while !isStopping {
                 let count = unsafe wait(events)
@@ -139,6 +139,9 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
         for job in running { unsafe job.runSynchronously(on: asUnownedSerialExecutor()) }
         running.removeAll(keepingCapacity: true)
     }
+
+    /// Gives the calling thread a name of at most 15 bytes, for tools that list threads.
+    public static func nameThisThread(_ name: String) { _ = unsafe name.withCString { unsafe waldo_name_thread($0) } }
 
     deinit {
         close(epoll)
