@@ -20,6 +20,7 @@ private let benchSourceUsage = """
       --size WxH        pixels, even; from 1024 on the time code fits   (1280x720)
       --rate N          pictures a second, 1 to 120                     (30)
       --bitrate N       kbit/s                                          (1500)
+      --replay          encode two seconds and send them again and again: measures sending alone; the time code repeats, too
       --media-port N    UDP and TCP port for all media, 0: any free one (0)
       --advertise LIST  addresses to tell peers instead of this machine's own (NAT, containers), comma-separated
     """
@@ -62,12 +63,13 @@ func runBenchSource(_ arguments: [String]) -> Never {
 
 private func parse(_ arguments: [String]) -> SourceServer.Options {
     let known: Set = ["port", "bind", "codec", "size", "rate", "bitrate", "media-port", "advertise"]
-    let line = CommandLineOptions(arguments, known: known, usage: benchSourceUsage)
+    let line = CommandLineOptions(arguments, known: known, switches: ["replay"], usage: benchSourceUsage)
     var options = SourceServer.Options()
     options.port = UInt16(line.number("port", 0...65_535, default: 8000))
     options.mediaPort = UInt16(line.number("media-port", 0...65_535, default: 0))
     options.rate = line.number("rate", 1...120, default: 30)
     options.bitrate = line.number("bitrate", 50...100_000, default: 1500) * 1000
+    options.replays = line.isOn("replay")
     if let text = line.text("bind") {
         guard let address = IPAddress(text) else { fail("--bind: expected an IP address, got `\(text)`") }
         options.bind = address

@@ -1,5 +1,6 @@
 import Glibc
 import Service
+import Wire
 
 private let benchViewersUsage = """
     usage: waldo bench viewers [OPTIONS]
@@ -9,21 +10,41 @@ private let benchViewersUsage = """
       --url URL      (http://127.0.0.1:8000/whep)
       --count N      viewers, 1 to 1000      (10)
       --seconds N    how long to receive     (10)
+      --bind ADDRESS this machine's address that they use   (127.0.0.1)
+      --every N      print the figures every N seconds, too
+      --channel      each opens a data channel, too
+      --no-video     take no video; needs --channel
     """
 
 func runBenchViewers(_ arguments: [String]) -> Never {
-    let line = CommandLineOptions(arguments, known: ["url", "count", "seconds"], usage: benchViewersUsage)
+    let line = CommandLineOptions(
+        arguments, known: ["url", "count", "seconds", "bind", "every"], switches: ["channel", "no-video"], usage: benchViewersUsage)
     let url = line.text("url") ?? "http://127.0.0.1:8000/whep"
     let count = line.number("count", 1...1000, default: 10)
     let seconds = line.number("seconds", 1...86_400, default: 10)
+    let every = line.number("every", 1...86_400, default: seconds)
+    var options = ViewerLoad.Options()
+    if let text = line.text("bind") {
+        guard let address = IPAddress(text) else { fail("--bind: expected an IP address, got `\(text)`") }
+        options.address = address
+    }
+    options.channel = line.isOn("channel")
+    options.video = !line.isOn("no-video")
+    guard options.video || options.channel else { fail("--no-video: expected --channel with it, else there is nothing to connect for") }
     signal(SIGPIPE, SIG_IGN)
     let load: ViewerLoad
-    do { load = try ViewerLoad() } catch { fail("cannot start: \(error)") }
+    do { load = try ViewerLoad(options) } catch { fail("cannot start: \(error)") }
     _ = Task.detached {
         do {
             try await load.connect(count, to: url)
             say("connected")
-            sleep(UInt32(seconds))
+            var left = seconds
+            while left > every {
+                sleep(UInt32(every))
+                left -= every
+                report(await load.summary())
+            }
+            sleep(UInt32(left))
             report(await load.summary())
             await load.close()
             usleep(100_000)

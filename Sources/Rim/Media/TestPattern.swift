@@ -1,6 +1,7 @@
 import Wire
 
-/// A synthetic camera: a time code that a viewer can read back, and below it moving content that is worth its bitrate.
+/// A synthetic camera: a time code that a viewer can read back, and below it a still, textured scene that a band of ever new texture sweeps.
+/// The band alone is worth the bitrate; the rest stays as it is, so that drawing and encoding cost little beside what carries the picture.
 ///
 /// The first 32 rows hold squares of 32×32 pixels from the left, least significant bit first, white 1, black 0: Unix time in milliseconds modulo 2^32.
 /// A picture narrower than 1024 pixels shows as many of the low bits as fit.
@@ -10,32 +11,58 @@ public struct TestPattern: Sendable {
     private static let black: UInt8 = 16
 
     private var picture: Picture
+    private let scene: Picture
+    /// What the band shows pieces of.
     private let texture: [UInt8]
+    private let bandHeight: Int
+    private var bandTop = 0
     private var random = SeededRandom(seed: 1)
     private var count = 0
-    private static let textureWidth = 4096
-    private static let textureHeight = 1024
+    /// Rows of the texture more than a band is high: as many places to begin.
+    private static let textureSlack = 256
+    /// Pixels more than a picture is wide.
+    private static let textureMargin = 1024
+    /// Rows that the band moves a frame.
+    private static let speed = 2
 
     public init(width: Int, height: Int) {
-        picture = Picture(width: width, height: height)
-        texture = Self.makeTexture()
-        let planes = picture.planes
-        for row in 0..<(height / 2) {
-            for column in 0..<(width / 2) {
-                picture.bytes[planes.blue + row * width / 2 + column] = UInt8(108 + row * 40 / height)
-                picture.bytes[planes.red + row * width / 2 + column] = UInt8(118 + column * 30 / width)
-            }
-        }
+        scene = Self.makeScene(width: width, height: height)
+        picture = scene
+        bandHeight = max(height / 12, min(16, height))
+        texture = Self.makeTexture(width: width + Self.textureMargin, height: bandHeight + Self.textureSlack)
     }
 
-    /// Soft waves with grain: something for a motion search to follow.
-    private static func makeTexture() -> [UInt8] {
+    /// Soft waves with a little grain, in colours that change across the picture.
+    private static func makeScene(width: Int, height: Int) -> Picture {
         var random = SeededRandom(seed: 2)
-        var texture = [UInt8](repeating: 0, count: textureWidth * textureHeight)
-        for y in 0..<textureHeight {
-            for x in 0..<textureWidth {
+        var scene = Picture(width: width, height: height)
+        for y in 0..<height {
+            for x in 0..<width {
                 let wave = triangle(x + y / 3, 127) + triangle(y * 2 + x / 5, 211)
-                texture[y * textureWidth + x] = UInt8(60 + wave / 4 + Int(random.next() & 15))
+                scene.bytes[y * width + x] = UInt8(60 + wave / 4 + Int(random.next() & 3))
+            }
+        }
+        let planes = scene.planes
+        for row in 0..<(height / 2) {
+            for column in 0..<(width / 2) {
+                scene.bytes[planes.blue + row * width / 2 + column] = UInt8(108 + row * 40 / height)
+                scene.bytes[planes.red + row * width / 2 + column] = UInt8(118 + column * 30 / width)
+            }
+        }
+        return scene
+    }
+
+    /// Patches of several sizes on top of each other: an encoder finds detail for whatever it may spend, and little is left when it may spend little.
+    private static func makeTexture(width: Int, height: Int) -> [UInt8] {
+        var random = SeededRandom(seed: 3)
+        var texture = [UInt8](repeating: 64, count: width * height)
+        for (patch, strength) in [(16, 63), (4, 31), (1, 15)] {
+            var heights = [UInt8](repeating: 0, count: (width + patch - 1) / patch)
+            for y in 0..<height {
+                if y % patch == 0 {
+                    for index in heights.indices { heights[index] = UInt8(truncatingIfNeeded: random.next() & UInt64(strength)) }
+                }
+                for x in 0..<width { texture[y * width + x] += heights[x / patch] }
             }
         }
         return texture
@@ -48,46 +75,31 @@ public struct TestPattern: Sendable {
 
     /// The next picture, with the time that it is told.
     public mutating func next(unixMilliseconds: Int64) -> Picture {
-        drawTexture()
-        drawBlock()
+        moveBand()
         drawTimeCode(UInt32(truncatingIfNeeded: unixMilliseconds))
         count += 1
         return picture
     }
 
-    /// The scene pans three pixels a frame; a band of it shimmers, which no motion search can follow.
-    private mutating func drawTexture() {
-        let width = picture.width, height = picture.height
-        let shift = (count * 3) % (Self.textureWidth / 2)
-        let columns = min(width, Self.textureWidth / 2)
-        for row in min(Self.square, height)..<height {
-            let source = ((row + count) % Self.textureHeight) * Self.textureWidth + shift
-            let target = row * width
-            for start in stride(from: 0, to: width, by: columns) {
-                let end = min(start + columns, width)
-                picture.bytes.replaceSubrange((target + start)..<(target + end), with: texture[source..<(source + end - start)])
-            }
-        }
-        let band = height / 2
-        for row in band..<min(band + height / 12, height) {
-            for start in stride(from: row * width, to: (row + 1) * width - 7, by: 8) {
-                var bits = random.next()
-                for offset in 0..<8 {
-                    picture.bytes[start + offset] = UInt8(110 + bits & 31)
-                    bits >>= 8
-                }
-            }
+    /// The scene comes back where the band was; the band shows another place of the texture each time, too far off for a motion search.
+    private mutating func moveBand() {
+        let width = picture.width, ways = picture.height - Self.square - bandHeight
+        guard ways > 0 else { return }
+        copyRows(bandTop..<(bandTop + bandHeight))
+        bandTop = Self.square + count * Self.speed % ways
+        let stride = width + Self.textureMargin
+        let place = random.next()
+        let source = Int(place % UInt64(Self.textureSlack)) * stride + Int(place >> 32) % Self.textureMargin
+        for row in 0..<bandHeight {
+            let target = (bandTop + row) * width
+            picture.bytes.replaceSubrange(
+                target..<(target + width), with: texture[(source + row * stride)..<(source + row * stride + width)])
         }
     }
 
-    private mutating func drawBlock() {
-        let side = 64
-        guard picture.width > 2 * side, picture.height > 3 * side else { return }
-        let left = (count * 7) % (picture.width - side), top = Self.square + (count * 5) % (picture.height - Self.square - side)
-        for row in top..<(top + side) {
-            let start = row * picture.width + left
-            for index in start..<(start + side) { picture.bytes[index] = Self.white }
-        }
+    private mutating func copyRows(_ rows: Range<Int>) {
+        let range = (rows.lowerBound * picture.width)..<(rows.upperBound * picture.width)
+        picture.bytes.replaceSubrange(range, with: scene.bytes[range])
     }
 
     private mutating func drawTimeCode(_ code: UInt32) {

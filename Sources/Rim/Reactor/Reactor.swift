@@ -8,6 +8,8 @@ import Wire
 public final class Reactor: SerialExecutor, @unchecked Sendable {
     /// Work handed in from other threads.
     private let incoming = Mutex<[UnownedJob]>([])
+    /// Work being done in this round; empty between rounds, its storage kept.
+    private var running: [UnownedJob] = []
     private let wakeDescriptor: Int32
     private let epoll: Int32
     private let timers = TimerHeap()
@@ -108,7 +110,7 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
 
     private func run() {
         thread.store(UInt(pthread_self()), ordering: .relaxed)
-        _ = unsafe name.withCString { unsafe waldo_name_thread($0) }
+        Self.nameThisThread(name)
         unsafe withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 256) { events in
             while !isStopping {
                 let count = unsafe wait(events)
@@ -133,13 +135,13 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
 
     /// Those that are there now; what they enqueue comes in the next round, so that descriptors are never starved.
     private func runJobs() {
-        let jobs = incoming.withLock { jobs in
-            let taken = jobs
-            jobs.removeAll(keepingCapacity: true)
-            return taken
-        }
-        for job in jobs { unsafe job.runSynchronously(on: asUnownedSerialExecutor()) }
+        incoming.withLock { swap(&$0, &running) }
+        for job in running { unsafe job.runSynchronously(on: asUnownedSerialExecutor()) }
+        running.removeAll(keepingCapacity: true)
     }
+
+    /// Gives the calling thread a name of at most 15 bytes, for tools that list threads.
+    public static func nameThisThread(_ name: String) { _ = unsafe name.withCString { unsafe waldo_name_thread($0) } }
 
     deinit {
         close(epoll)

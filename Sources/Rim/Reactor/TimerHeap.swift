@@ -38,6 +38,8 @@ final class TimerEntry {
 /// A binary heap of deadlines with lazy deletion: an entry whose timer has moved on is re-filed or dropped when it comes up.
 final class TimerHeap {
     private var entries: [(at: Instant, timer: TimerEntry)] = []
+    /// Empty between rounds, its storage kept.
+    private var due: [TimerEntry] = []
 
     var next: Instant? { entries.first?.at }
 
@@ -55,7 +57,6 @@ final class TimerHeap {
 
     /// Calls every timer that is due at `now`; a timer that sets itself to the past again is called in the next round.
     func fire(at now: Instant) {
-        var due: [TimerEntry] = []
         while let first = entries.first, first.at <= now {
             removeFirst()
             guard first.timer.filed == first.at else { continue }
@@ -68,6 +69,7 @@ final class TimerHeap {
             timer.deadline = nil
             timer.fire?(now)
         }
+        due.removeAll(keepingCapacity: true)
     }
 
     private func removeFirst() {

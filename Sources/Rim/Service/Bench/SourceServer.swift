@@ -16,6 +16,8 @@ public actor SourceServer {
         public var rate = 30
         /// bit/s.
         public var bitrate = 1_500_000
+        /// Two seconds, encoded once, again and again.
+        public var replays = false
         /// UDP and ICE-TCP port for all peers; 0: the kernel chooses.
         public var mediaPort: UInt16 = 0
         /// Put into candidates instead of this machine's own addresses.
@@ -66,7 +68,7 @@ public actor SourceServer {
     /// Begins to serve; answers the port of the page.
     public func start() throws -> UInt16 {
         let video = VideoEncoderSettings(width: options.width, height: options.height, rate: options.rate, bitrate: options.bitrate)
-        let encoder = try EncoderThread(EncoderThread.Settings(codec: options.codec, video: video))
+        let encoder = try EncoderThread(EncoderThread.Settings(codec: options.codec, video: video, replays: options.replays))
         let environment = try EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
         let host = try PeerHost(
             reactor: reactor, environment: environment, port: options.mediaPort, advertised: options.advertised)

@@ -18,6 +18,17 @@ public actor ViewerLoad {
         public var freezes = 0
     }
 
+    public struct Options: Sendable {
+        /// Where they receive, each on a port of its own.
+        public var address = IPAddress(127, 0, 0, 1)
+        /// Take the video.
+        public var video = true
+        /// Open a data channel.
+        public var channel = false
+
+        public init() {}
+    }
+
     private struct Viewer {
         var host: PeerHost
         var session: PeerSession
@@ -29,10 +40,14 @@ public actor ViewerLoad {
 
     private nonisolated let reactor: Reactor
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
+    private let options: Options
     private var viewers: [Viewer] = []
     private var environment: EngineEnvironment?
 
-    public init() throws { reactor = try Reactor(name: "waldo-viewers") }
+    public init(_ options: Options = Options()) throws {
+        self.options = options
+        reactor = try Reactor(name: "waldo-viewers")
+    }
 
     /// Adds viewers one after another; the HTTP exchange blocks the calling thread, not the reactor.
     public nonisolated func connect(_ count: Int, to url: String) async throws {
@@ -52,14 +67,15 @@ public actor ViewerLoad {
         let environment = try environment ?? EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
         self.environment = environment
         // A port each: to one server the viewers must differ in their addresses.
-        let host = try PeerHost(reactor: reactor, environment: environment, port: 0, addresses: [IPAddress(127, 0, 0, 1)])
+        let host = try PeerHost(reactor: reactor, environment: environment, port: 0, addresses: [options.address])
         let configuration = PeerConfiguration(ice: IceConfiguration(transports: host.transports))
         let session = try host.makeSession(configuration)
         let index = viewers.count
         viewers.append(Viewer(host: host, session: session))
         session.onEvent = { [unowned self] event in assumeIsolated { $0.handle(event, of: index) } }
         let offer = try session.with { peer, now in
-            _ = peer.addTransceiver(.video, direction: .recvonly)
+            if options.video { _ = peer.addTransceiver(.video, direction: .recvonly) }
+            if options.channel { _ = try peer.openDataChannel(DataChannelOptions(label: "bench"), at: now) }
             let offer = try peer.createOffer(at: now)
             try peer.setLocal(offer, .offer, at: now)
             return offer

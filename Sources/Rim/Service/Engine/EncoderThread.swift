@@ -10,10 +10,13 @@ public final class EncoderThread: Sendable {
     public struct Settings: Sendable {
         public var codec: CodecKind
         public var video: VideoEncoderSettings
+        /// Encodes two seconds at first and then sends them again and again: what is measured then holds no encoder.
+        public var replays: Bool
 
-        public init(codec: CodecKind, video: VideoEncoderSettings) {
+        public init(codec: CodecKind, video: VideoEncoderSettings, replays: Bool = false) {
             self.codec = codec
             self.video = video
+            self.replays = replays
         }
     }
 
@@ -55,8 +58,9 @@ public final class EncoderThread: Sendable {
     }
 
     private func run() {
+        Reactor.nameThisThread("waldo-encoder")
         do {
-            try loop()
+            if settings.replays { try replay() } else { try loop() }
         } catch {
             // The settings were accepted a moment ago: what fails here is the machine.
             let text = "waldo: the encoder stopped: \(error). Restart; if it stays, check memory and the codec library.\n"
@@ -83,6 +87,29 @@ public final class EncoderThread: Sendable {
         }
     }
 
+    /// A wish for a key frame begins from the start, where the key frame is.
+    private func replay() throws {
+        var camera = TestPattern(width: settings.video.width, height: settings.video.height)
+        let encoder = try makeVideoEncoder(settings.codec, settings.video)
+        var recorded: [(bytes: [UInt8], isKeyFrame: Bool)] = []
+        for _ in 0..<(2 * settings.video.rate) {
+            let picture = camera.next(unixMilliseconds: MonotonicClock.unixNanoseconds() / 1_000_000)
+            var bytes: [UInt8] = []
+            if let isKeyFrame = try encoder.encode(picture, forcesKeyFrame: false, into: &bytes) { recorded.append((bytes, isKeyFrame)) }
+        }
+        let interval = Duration(nanoseconds: 1_000_000_000 / Int64(settings.video.rate))
+        var next = MonotonicClock.now(), index = 0
+        while isRunning.load(ordering: .relaxed) {
+            sleep(until: next)
+            next = max(next + interval, MonotonicClock.now())
+            guard isWatched.load(ordering: .relaxed) else { continue }
+            if wantsKeyFrame.exchange(false, ordering: .relaxed) { index = 0 }
+            let frame = recorded[index]
+            index = (index + 1) % recorded.count
+            put(frame.bytes, isKeyFrame: frame.isKeyFrame, captured: MonotonicClock.now(), unix: MonotonicClock.unixNanoseconds())
+        }
+    }
+
     private func encodeOne(_ camera: inout TestPattern, _ encoder: any VideoEncoder) throws {
         let isForced = wantsKeyFrame.exchange(false, ordering: .relaxed)
         let unix = MonotonicClock.unixNanoseconds()
@@ -97,6 +124,10 @@ public final class EncoderThread: Sendable {
         // A picture that the rate control skipped leaves the wish open.
         if isForced, isKeyFrame != true { requestKeyFrame() }
         guard let isKeyFrame else { return }
+        put(bytes, isKeyFrame: isKeyFrame, captured: captured, unix: unix)
+    }
+
+    private func put(_ bytes: [UInt8], isKeyFrame: Bool, captured: Instant, unix: Int64) {
         let frame = EncodedFrame(
             codec: settings.codec, bytes: bytes, isKeyFrame: isKeyFrame, captureTime: captured,
             captureNTP: NTPClock(unixNanoseconds: unix, at: captured).time(at: captured),

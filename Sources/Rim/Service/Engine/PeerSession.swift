@@ -68,10 +68,13 @@ public final class PeerSession {
         guard !isFlushing else { return }
         isFlushing = true
         while let output = peer.nextOutput() {
-            switch output {
-            case .transmit(let datagrams):
+            switch consume output {
+            case .transmit(var datagrams):
                 transmit(datagrams)
-                peer.recycle(datagrams.bytes)
+                // Taken out, so that this is the only reference: an array with two would be copied, not used again.
+                var bytes: [UInt8] = []
+                swap(&bytes, &datagrams.bytes)
+                peer.recycle(bytes)
             case .openStream(let id, let remote, let isTLS, let name): openStream(id, to: remote, isTLS: isTLS, serverName: name)
             case .closeStream(let id): serverStreams.removeValue(forKey: id)?.close()
             case .resolve(let name): resolve(name)
