@@ -60,6 +60,37 @@ final class PairTests: XCTestCase {
         }
     }
 
+    /// W3C webrtc-pc clause 10.7, from the first exchange on.
+    func testOffersThatCrossStillConnect() throws {
+        var pair = try Pair()
+        var polite = PerfectNegotiation(isPolite: true), impolite = PerfectNegotiation(isPolite: false)
+        _ = pair.offerer.addTransceiver(.video, direction: .sendonly)
+        _ = try pair.answerer.openDataChannel(DataChannelOptions(label: "control"), at: pair.now)
+        let mine = try pair.offerer.createOffer(at: pair.now), theirs = try pair.answerer.createOffer(at: pair.now)
+        try pair.offerer.setLocal(mine, .offer, at: pair.now)
+        try pair.answerer.setLocal(theirs, .offer, at: pair.now)
+        XCTAssertEqual(try pair.offerer.receive(theirs, .offer, &impolite, at: pair.now), .ignored)
+        XCTAssertEqual(try pair.answerer.receive(mine, .offer, &polite, at: pair.now), .answerNeeded)
+        let answer = try pair.answerer.createAnswer(at: pair.now)
+        try pair.answerer.setLocal(answer, .answer, at: pair.now)
+        XCTAssertEqual(try pair.offerer.receive(answer, .answer, &impolite, at: pair.now), .applied)
+        pair.run(for: .seconds(1))
+        XCTAssertEqual([pair.offerer.state, pair.answerer.state], [.connected, .connected])
+
+        // What was taken back is offered again.
+        let again = try pair.answerer.createOffer(at: pair.now)
+        try pair.answerer.setLocal(again, .offer, at: pair.now)
+        XCTAssertEqual(try pair.offerer.receive(again, .offer, &impolite, at: pair.now), .answerNeeded)
+        let second = try pair.offerer.createAnswer(at: pair.now)
+        try pair.offerer.setLocal(second, .answer, at: pair.now)
+        XCTAssertEqual(try pair.answerer.receive(second, .answer, &polite, at: pair.now), .applied)
+        pair.run(for: .seconds(1))
+        XCTAssertTrue(
+            pair.offererEvents.contains {
+                if case .dataChannel(.opened(_, let options)) = $0 { options.label == "control" } else { false }
+            })
+    }
+
     /// Chromium shows nothing of a source that goes from the description and comes back under the same SSRC.
     func testAPausedSourceStaysInTheDescription() throws {
         var pair = try Pair()

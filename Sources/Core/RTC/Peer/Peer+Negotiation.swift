@@ -49,6 +49,20 @@ extension Peer {
 
     public mutating func setRemote(_ description: SessionDescription, _ kind: DescriptionKind, at now: Instant) throws(NegotiationError) {
         try negotiator.setRemote(description, kind: kind)
+        applyRemote(kind, at: now)
+    }
+
+    /// As `setRemote`, where both sides may offer at any time: what is done when two offers cross, `manners` know. Candidates that come with
+    /// an ignored offer are to be ignored as well.
+    public mutating func receive(
+        _ description: SessionDescription, _ kind: DescriptionKind, _ manners: inout PerfectNegotiation, at now: Instant
+    ) throws(NegotiationError) -> PerfectNegotiation.Outcome {
+        let outcome = try manners.receive(description, kind: kind, into: &negotiator)
+        if outcome != .ignored { applyRemote(kind, at: now) }
+        return outcome
+    }
+
+    private mutating func applyRemote(_ kind: DescriptionKind, at now: Instant) {
         if kind == .offer, negotiator.session != nil, negotiator.remoteRestartsICE {
             // The peer restarts ICE: our answer must have new credentials too (RFC 8839 clause 4.4.1.1.1).
             restartICE(at: now)
