@@ -211,4 +211,26 @@ final class ICENATTests: XCTestCase {
             XCTAssertTrue(w.a.exchanges(with: w.b), "seed \(seed)")
         }
     }
+
+    func testRestartOverARelayLosesNothing_RFC8445_9() throws {
+        for seed in UInt64(1)...5 {
+            let w = try world(.symmetric, .symmetric, seed: seed, relayOnly: seed % 2 == 0)
+            connect(w.a, w.b)
+            XCTAssertTrue(w.network.run(for: .seconds(5)) { w.a.selections.count > 0 && w.b.selections.count > 0 })
+            w.network.run(for: .seconds(2))
+            w.a.received = []
+            w.b.received = []
+            w.a.restart()
+            w.b.restart()
+            for i in 0..<200 {
+                w.network.schedule(after: .milliseconds(i * 10)) {
+                    _ = w.a.send([128, 9])
+                    _ = w.b.send([128, 9])
+                }
+            }
+            w.network.run(for: .seconds(3))
+            XCTAssertEqual(w.a.received.count, 200, "seed \(seed)")
+            XCTAssertEqual(w.b.received.count, 200, "seed \(seed)")
+        }
+    }
 }
