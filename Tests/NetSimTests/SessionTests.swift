@@ -91,6 +91,7 @@ final class SessionTests: XCTestCase {
             (nil, .symmetric), (.symmetric, nil), (.portRestricted, .fullCone), (.symmetric, .symmetric), (nil, nil),
         ]
         for incident in [SessionIncident.restart, .newAddresses, .blackOut(.seconds(10))] {
+            let isBlack = if case .blackOut = incident { true } else { false }
             for kinds in pairs {
                 for (robotOffers, mode) in [(true, IceMode.full), (false, .full), (true, .lite), (false, .lite)] {
                     seed += 1
@@ -101,14 +102,14 @@ final class SessionTests: XCTestCase {
                     scenario.robotOffers = robotOffers
                     scenario.hasTURN = !scenario.connectsDirectly
                     scenario.incidents = [(.seconds(3), incident)]
-                    scenario.length = .seconds(25)
+                    scenario.length = .seconds(isBlack ? 20 : 10)
                     let report = SimulatedSession(scenario).run()
                     let label = "\(incident), \(scenario.summary): \(report.states)"
                     XCTAssertEqual(report.problems, [], label)
-                    let isBlack = if case .blackOut = incident { true } else { false }
                     XCTAssertFalse(!isBlack && report.states.contains { $0.contains("disconnected") || $0.contains("failed") }, label)
                     let end = isBlack ? 13.0 : 3
-                    XCTAssertLessThan(report.longestGap(from: .seconds(end + 4), to: .seconds(25)), .milliseconds(300), label)
+                    XCTAssertLessThan(
+                        report.longestGap(from: .seconds(end + 4), to: .seconds(isBlack ? 20 : 10)), .milliseconds(300), label)
                 }
             }
         }
