@@ -132,6 +132,19 @@ final class ICEConnectivityTests: XCTestCase {
         XCTAssertTrue(a.exchanges(with: b))
     }
 
+    /// A path that is dead at first is found within seconds once it lives: repetitions do not lie further and further apart.
+    func testPathThatOpensLateIsFoundSoon_RFC8445_14_3() {
+        for seconds in [3, 9, 17, 30] {
+            let (network, a, b) = pair()
+            network.update(IPAddress("10.0.0.2")!) { $0.isBlackedOut = true }
+            connect(a, b)
+            network.run(for: .seconds(Double(seconds)))
+            network.update(IPAddress("10.0.0.2")!) { $0.isBlackedOut = false }
+            XCTAssertTrue(
+                network.run(for: .milliseconds(1500)) { a.selections.count > 0 && b.selections.count > 0 }, "dead for \(seconds) s")
+        }
+    }
+
     func testNoAnswerFailsAfterPatience_RFC8863() {
         let (network, a, b) = pair()
         network.update(IPAddress("10.0.0.2")!) { $0.isBlackedOut = true }

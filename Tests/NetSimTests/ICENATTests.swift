@@ -192,4 +192,45 @@ final class ICENATTests: XCTestCase {
         XCTAssertTrue(w.network.run(for: .seconds(10)) { w.a.agent.state != .failed && w.a.selections.count > 1 }, "\(w.a.states)")
         XCTAssertTrue(w.a.exchanges(with: w.b))
     }
+
+    /// The server forgot the allocation, as when the client's address changed; the restart finds out and asks for another.
+    func testAllocationLostBeforeARestartIsNoFailure_RFC8656_5() throws {
+        for seed in UInt64(1)...10 {
+            let w = try world(.symmetric, .symmetric, seed: seed, relayOnly: true)
+            connect(w.a, w.b)
+            XCTAssertTrue(w.network.run(for: .seconds(5)) { w.a.selections.count > 0 && w.b.selections.count > 0 })
+            w.server.forgetAllocations()
+            for nat in [w.natA!, w.natB!] { w.network.updateNAT(nat) { $0.forget() } }
+            let selections = (w.a.selections.count, w.b.selections.count)
+            w.a.restart()
+            w.b.restart()
+            XCTAssertTrue(
+                w.network.run(for: .seconds(5)) { w.a.selections.count > selections.0 && w.b.selections.count > selections.1 },
+                "seed \(seed): \(w.a.states) \(w.b.states)")
+            XCTAssertFalse(w.a.states.contains(.failed) || w.b.states.contains(.failed), "seed \(seed): \(w.a.states) \(w.b.states)")
+            XCTAssertTrue(w.a.exchanges(with: w.b), "seed \(seed)")
+        }
+    }
+
+    func testRestartOverARelayLosesNothing_RFC8445_9() throws {
+        for seed in UInt64(1)...5 {
+            let w = try world(.symmetric, .symmetric, seed: seed, relayOnly: seed % 2 == 0)
+            connect(w.a, w.b)
+            XCTAssertTrue(w.network.run(for: .seconds(5)) { w.a.selections.count > 0 && w.b.selections.count > 0 })
+            w.network.run(for: .seconds(2))
+            w.a.received = []
+            w.b.received = []
+            w.a.restart()
+            w.b.restart()
+            for i in 0..<200 {
+                w.network.schedule(after: .milliseconds(i * 10)) {
+                    _ = w.a.send([128, 9])
+                    _ = w.b.send([128, 9])
+                }
+            }
+            w.network.run(for: .seconds(3))
+            XCTAssertEqual(w.a.received.count, 200, "seed \(seed)")
+            XCTAssertEqual(w.b.received.count, 200, "seed \(seed)")
+        }
+    }
 }

@@ -84,6 +84,51 @@ final class SessionTests: XCTestCase {
         XCTAssertLessThanOrEqual(longest[longest.count - 5], .milliseconds(5))
     }
 
+    /// Whichever side offers the restart, and whatever stands between: video goes on, and both sides are connected for good.
+    func testRestartsAndNewAddressesAreOverWithinSeconds_RFC8839_4_4_1_1_1() {
+        var seed: UInt64 = 0
+        let pairs: [(NATKind?, NATKind?)] = [
+            (nil, .symmetric), (.symmetric, nil), (.portRestricted, .fullCone), (.symmetric, .symmetric), (nil, nil),
+        ]
+        for incident in [SessionIncident.restart, .newAddresses, .blackOut(.seconds(10))] {
+            let isBlack = if case .blackOut = incident { true } else { false }
+            for kinds in pairs {
+                for (robotOffers, mode) in [(true, IceMode.full), (false, .full), (true, .lite), (false, .lite)] {
+                    seed += 1
+                    var scenario = SessionScenario(seed: seed)
+                    scenario.robot.nat = mode == .lite ? nil : kinds.0
+                    scenario.robot.mode = mode
+                    scenario.viewer.nat = kinds.1
+                    scenario.robotOffers = robotOffers
+                    scenario.hasTURN = !scenario.connectsDirectly
+                    scenario.incidents = [(.seconds(3), incident)]
+                    scenario.length = .seconds(isBlack ? 20 : 10)
+                    let report = SimulatedSession(scenario).run()
+                    let label = "\(incident), \(scenario.summary): \(report.states)"
+                    XCTAssertEqual(report.problems, [], label)
+                    XCTAssertFalse(!isBlack && report.states.contains { $0.contains("disconnected") || $0.contains("failed") }, label)
+                    let end = isBlack ? 13.0 : 3
+                    XCTAssertLessThan(
+                        report.longestGap(from: .seconds(end + 4), to: .seconds(isBlack ? 20 : 10)), .milliseconds(300), label)
+                }
+            }
+        }
+    }
+
+    /// A quarter of what the sender begins with: it must come down at once.
+    func testNarrowLinksWithShortQueuesCarryPicturesWithinSeconds() {
+        for seed in Seeds.chosen ?? 1...20 {
+            var scenario = SessionScenario(seed: seed)
+            scenario.codec = seed % 2 == 0 ? .h264 : .vp8
+            scenario.robot.up = LinkConditions(
+                delay: .milliseconds(Int(seed) * 7), loss: seed % 3 == 0 ? 0.04 : 0, bandwidth: 350_000, queueDelay: .milliseconds(60))
+            scenario.viewer.up.delay = .milliseconds(Int(seed) * 7)
+            let report = SimulatedSession(scenario).run()
+            XCTAssertEqual(report.problems, [], "seed \(seed)")
+            XCTAssertGreaterThan(report.framesReceived, 50, "seed \(seed)")
+        }
+    }
+
     /// `WALDO_SEEDS=first..last` runs these instead.
     func testAThousandSessionsKeepEveryPromise() {
         let seeds = Seeds.chosen ?? 1...1000

@@ -77,6 +77,40 @@ final class CongestionControllerTests: XCTestCase {
         }
     }
 
+    /// With a short queue there is no rising delay to see, only loss: it is not the path's own.
+    func testComesDownToANarrowLinkWithAShortQueueInTwoSeconds() {
+        for queue in [40, 60, 100] {
+            var path = Path(BitrateLimits(start: 1_500_000))
+            path.queue = .milliseconds(queue)
+            path.run(for: .seconds(2), bandwidth: 300_000)
+            XCTAssertLessThan(path.controller.targetBitrate, 400_000, "\(queue) ms")
+            var sum = 0
+            for _ in 0..<40 {
+                path.run(for: .milliseconds(250), bandwidth: 300_000)
+                sum += path.controller.targetBitrate
+            }
+            let mean = Double(sum) / 40 / 300_000
+            XCTAssertTrue((0.5...1.2).contains(mean), "\(queue) ms: \(mean)")
+        }
+    }
+
+    func testOverflowOfANarrowLinkIsNotTakenForThePathsOwnLoss() {
+        for target in [1_500_000, 900_000, 700_000] {
+            var loss = LossControl()
+            var now = Instant.zero, sending = target
+            for _ in 0..<12 {
+                now += .milliseconds(500)
+                // 300 kbit/s get through whatever is sent.
+                loss.judge(
+                    1 - min(300_000 / Double(sending), 1), target: sending, acknowledged: min(300_000, sending), hasQueue: false,
+                    roundTrip: .milliseconds(50), at: now)
+                sending = min(loss.bound, target)
+            }
+            XCTAssertLessThan(loss.baseline, 0.1, "\(target)")
+            XCTAssertLessThan(sending, 450_000, "\(target)")
+        }
+    }
+
     func testDoesNotGrowBeyondWhatIsUsed() {
         var path = Path(BitrateLimits(start: 1_000_000))
         path.controller.setDemand(1_000_000, at: .zero)
@@ -230,6 +264,8 @@ final class CongestionControllerTests: XCTestCase {
 private struct Path {
     var controller: CongestionController
     var loss = 0.0
+    /// Of the bottleneck.
+    var queue = Duration.milliseconds(200)
     /// Bit/s that the source sends; nil: what the controller says.
     var source: Int?
     var feedbackTrouble = false
@@ -289,7 +325,7 @@ private struct Path {
     private mutating func send(_ bytes: Int, isProbe: Bool, _ bandwidth: Int) {
         controller.sent(sequence, bytes: bytes, isProbe: isProbe, at: now)
         defer { sequence &+= 1 }
-        guard Double(random.next() % 10_000) >= loss * 10_000, freeAt - now <= .milliseconds(200) else { return }
+        guard Double(random.next() % 10_000) >= loss * 10_000, freeAt - now <= queue else { return }
         freeAt = max(freeAt, now) + .seconds(Double((bytes + 28) * 8) / Double(bandwidth))
         flying.append((freeAt + Self.oneWay, sequence))
     }

@@ -28,6 +28,20 @@ final class SendHistoryTests: XCTestCase {
         XCTAssertNil(history.find(next, notWithin: .zero, at: now))
     }
 
+    func testRepairsAreOverdueWhenTheyAreAskedForAgainOrLate() {
+        var history = SendHistory(keepsPackets: false)
+        let frame = frame(600)
+        history.begin(frame, firstSequence: 10, at: .zero)
+        func isOverdue(_ number: UInt16, _ milliseconds: Int) -> Bool? {
+            history.find(number, notWithin: .milliseconds(40), expected: .milliseconds(130), at: .zero + .milliseconds(milliseconds))?
+                .isOverdue
+        }
+        XCTAssertEqual(isOverdue(10, 60), false)
+        XCTAssertNil(isOverdue(10, 90), "it is on its way")
+        XCTAssertEqual(isOverdue(10, 110), true, "it was lost once more")
+        XCTAssertEqual(isOverdue(11, 131), true, "earlier requests were lost")
+    }
+
     func testIsBoundedInTimeAndBytes() {
         var history = SendHistory(keepsPackets: false)
         let small = frame(100), large = frame(900_000)

@@ -274,7 +274,7 @@ public struct CongestionController: Sendable {
     }
 
     /// What is lost is the path's own loss, not a queue that overflows: there more repairs would only be more loss.
-    var hasRoomForRepairs: Bool { queue.delay < .milliseconds(25) && loss.bound == .max && detector.usage != .over }
+    var hasRoomForRepairs: Bool { queue.delay < .milliseconds(30) && loss.fraction < 0.25 && detector.usage != .over }
 
     private var responseTime: Duration { min(roundTrip ?? .milliseconds(100), .seconds(1)) }
 

@@ -181,7 +181,11 @@ extension IceAgent {
     }
 
     mutating func validate(_ base: IceBase, _ remote: SocketAddress, _ generation: Int) {
-        guard !validated.contains(where: { $0.remote == remote && $0.base == base }) else { return }
+        if let known = validated.firstIndex(where: { $0.remote == remote && $0.base == base }) {
+            // The same path in a new generation outlives the old one.
+            validated[known].generation = max(validated[known].generation, generation)
+            return
+        }
         if validated.count >= IceLimits.validatedPaths {
             let active = activeID.flatMap(pairIndex).map { pairs[$0] }
             let oldest = validated.firstIndex { $0.remote != active?.remoteAddress || $0.base != active?.base }
