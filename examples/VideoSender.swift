@@ -30,7 +30,9 @@ import Wire
 
     private func answer(_ request: SmallRequest) -> SmallResponse {
         let ice = IceConfiguration(mode: .lite, transports: host.transports)
-        guard request.path == "/whep", let session = try? host.makeSession(PeerConfiguration(ice: ice, videoCodecs: [.vp8])) else {
+        guard request.method == "POST", request.path == "/whep",
+            let session = try? host.makeSession(PeerConfiguration(ice: ice, videoCodecs: [.vp8]))
+        else {
             return SmallResponse(404, "text/plain", "POST an offer to /whep\n")
         }
         let fanOut = fanOut!

@@ -26,6 +26,8 @@ struct DataChannels {
     private(set) var failure: String?
 
     private static let maximumChannels = 1024
+    /// Label and protocol of a channel that the peer opens, in bytes: RFC 8832 would allow 128 kB, which nobody means.
+    private static let longestNames = 4096
     private static let largestStream: UInt16 = 255
 
     var isInUse: Bool { !channels.isEmpty }
@@ -215,7 +217,8 @@ struct DataChannels {
         case .acknowledge: if let id = byStream[stream] { opened(id) }
         case .open(let label, let protocolName, let isOrdered, let reliability, _):
             // A stream in use, or one too many: the peer's channel is closed again by a reset.
-            guard byStream[stream] == nil, channels.count < Self.maximumChannels else {
+            let names = label.utf8.count + protocolName.utf8.count
+            guard byStream[stream] == nil, channels.count < Self.maximumChannels, names <= Self.longestNames else {
                 messagesRefused += 1
                 if byStream[stream] == nil { association?.reset([stream], at: now) }
                 return

@@ -78,9 +78,14 @@ extension Peer {
     /// An answer in one step: for servers that are asked over HTTP.
     public mutating func answer(_ offer: SessionDescription, at now: Instant) throws(NegotiationError) -> SessionDescription {
         try setRemote(offer, .offer, at: now)
-        let answer = try createAnswer(at: now)
-        try setLocal(answer, .answer, at: now)
-        return answer
+        do throws(NegotiationError) {
+            let answer = try createAnswer(at: now)
+            try setLocal(answer, .answer, at: now)
+            return answer
+        } catch {
+            rollback(at: now)
+            throw error
+        }
     }
 
     /// A trickled candidate (RFC 8838), as in `RTCIceCandidate.candidate`; an empty one ends them.

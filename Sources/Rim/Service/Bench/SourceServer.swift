@@ -126,6 +126,8 @@ public actor SourceServer {
         }
         var ice = IceConfiguration(mode: .lite, transports: host.transports + tcpTransports)
         ice.resolvesMDNS = false
+        // Who asks and never comes holds a place for this long.
+        ice.patience = .seconds(15)
         let configuration = PeerConfiguration(
             ice: ice, videoCodecs: [options.codec],
             bitrate: BitrateLimits(minimum: 100_000, start: max(options.bitrate, 1_000_000), maximum: max(options.bitrate * 4, 4_000_000)),

@@ -40,27 +40,41 @@ public final class PeerHost {
         self.environment = environment
         self.advertised = advertised
         names = HostNames(reactor: reactor)
-        var transports: [LocalTransport] = []
-        var made: [(TransportID, UDPSocket)] = []
-        var port = port
-        let wanted = addresses.isEmpty ? hostAddresses() : addresses
         var relay: (UDPSocket, TransportID) -> Void = { _, _ in }
-        for (index, ip) in wanted.enumerated() {
-            let id = TransportID(UInt32(index + 1))
-            let socket = try UDPSocket(SocketAddress(ip, port), reactor: reactor) { socket in relay(socket, id) }
-            port = socket.address.port
-            made.append((id, socket))
-            transports.append(
-                LocalTransport(id: id, address: socket.address, advertised: advertised.map { SocketAddress($0, socket.address.port) }))
+        let bound = try Self.bind(addresses.isEmpty ? hostAddresses() : addresses, port, reactor) { socket, id in relay(socket, id) }
+        transports = bound.map { id, socket in
+            LocalTransport(id: id, address: socket.address, advertised: advertised.map { SocketAddress($0, socket.address.port) })
         }
-        self.transports = transports
-        for (id, socket) in made { sockets[id] = socket }
+        for (id, socket) in bound { sockets[id] = socket }
         relay = { [unowned self] socket, id in self.readable(socket, id) }
         sweeper = reactor.makeTimer { [unowned self] _ in sweep() }
     }
 
     /// Paths that are filed under sessions, at most 32 for each.
     package var pathCount: Int { byPath.count }
+    /// One UDP socket an address, all on one port. Where the kernel chooses it, it must be free on every address, and for TCP too: what is
+    /// free on the first need not be on the next, so it is tried some times.
+    private static func bind(
+        _ addresses: [IPAddress], _ port: UInt16, _ reactor: Reactor, onReadable: @escaping (UDPSocket, TransportID) -> Void
+    ) throws(SystemError) -> [(TransportID, UDPSocket)] {
+        var attempts = port == 0 ? 20 : 1
+        while true {
+            attempts -= 1
+            do throws(SystemError) {
+                var bound: [(TransportID, UDPSocket)] = []
+                for (index, ip) in addresses.enumerated() {
+                    let id = TransportID(UInt32(index + 1))
+                    let wanted = SocketAddress(ip, bound.first?.1.address.port ?? port)
+                    bound.append((id, try UDPSocket(wanted, reactor: reactor) { socket in onReadable(socket, id) }))
+                    if port == 0 { _ = try TCPListener(bound[index].1.address, reactor: reactor) { $0.close() } }
+                }
+                return bound
+            } catch {
+                guard attempts > 0 else { throw error }
+            }
+        }
+    }
+
     public var port: UInt16 { transports.first?.address.port ?? 0 }
     /// System calls for sending, datagrams that the kernel did not take, and how it segments.
     public var socketStatistics: (calls: Int, dropped: Int, offload: String) {
@@ -183,7 +197,9 @@ public final class PeerHost {
             strangers += 1
             return
         }
-        if session.receive(bytes, on: path, at: now) == nil, known !== session { file(path, under: session) }
+        // A sender who forges addresses could take over a path by a check of its own: not while its owner is heard along it.
+        let isTaken = known.map { $0 !== session && $0.wasHeard(within: .seconds(1), of: now) } ?? false
+        if session.receive(bytes, on: path, at: now) == nil, known !== session, !isTaken { file(path, under: session) }
     }
 
     private func file(_ path: NetworkPath, under session: PeerSession) {

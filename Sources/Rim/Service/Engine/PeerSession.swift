@@ -21,6 +21,8 @@ public final class PeerSession {
     var serverStreams: [TransportID: ServerStream] = [:]
     /// How certificates of TURN servers are judged.
     public var serverTrust = TLSTrust.system
+    /// When DTLS, SRTP or SRTCP of the peer last came.
+    private var lastHeard: Instant?
     private var isFlushing = false
     private var isStopped = false
 
@@ -57,8 +59,11 @@ public final class PeerSession {
         return try outcome!.get()
     }
 
+    func wasHeard(within duration: Duration, of now: Instant) -> Bool { lastHeard.map { now - $0 <= duration } ?? false }
+
     func receive(_ bytes: Span<UInt8>, on path: NetworkPath, at now: Instant) -> PeerRefusal? {
         let refusal = peer.receive(bytes, on: path, at: now)
+        if refusal == nil, bytes[0] > 3 { lastHeard = now }
         flush()
         return refusal
     }
