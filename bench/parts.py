@@ -81,7 +81,8 @@ def fan_out():
                 row.append(show(own[count]) + (f" ({ratio(own[count], ours.get((codec, count)))})" if not kind.startswith("waldo") else ""))
             top = max(middle) if middle else 1
             own["marginal"] = own["reactor"] = None
-            if top > 1 and 1 in middle:
+            # Without an encoder for each viewer only: else it is the encoders' cost.
+            if top > 1 and 1 in middle and kind != "aiortc":
                 own["marginal"] = 1e6 * (middle[top]["cpu"] - middle[1]["cpu"]) / (middle[top]["packets"] - middle[1]["packets"])
             if kind.startswith("waldo"):
                 own["reactor"] = 1e6 * middle[top]["reactor"] / middle[top]["packets"]
