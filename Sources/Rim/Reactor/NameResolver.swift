@@ -24,9 +24,10 @@ public final class NameResolver {
 
     /// Tells the addresses later, in the system's order of preference; none when the name is unknown. None, and at once, when too many names wait.
     public func resolve(_ name: String, _ completion: @escaping ([IPAddress]) -> Void) {
+        guard waiting.count < ResolverThread.limit else { return completion([]) }
         nextRequest += 1
-        guard thread.ask(ResolverThread.Question(request: nextRequest, name: name)) else { return completion([]) }
         waiting[nextRequest] = completion
+        thread.ask(ResolverThread.Question(request: nextRequest, name: name))
     }
 }
 
@@ -45,25 +46,20 @@ private final class ResolverThread: Sendable {
     private let questions = Mutex<[Question]>([])
     private let isStopped = Atomic<Bool>(false)
     private let bell: Int32
-    private static let limit = 64
+    /// Names under way at once, answers not yet fetched included: what bounds both queues.
+    static let limit = 64
 
     init() throws(SystemError) {
-        answers = try Mailbox(limit: 2 * Self.limit)  // more than can be under way: never full
+        answers = try Mailbox(limit: Self.limit)
         bell = eventfd(0, Int32(EFD_CLOEXEC))
         guard bell >= 0 else { throw SystemError("eventfd") }
     }
 
     deinit { close(bell) }
 
-    /// False: too many wait already.
-    func ask(_ question: Question) -> Bool {
-        let taken = questions.withLock { waiting in
-            guard waiting.count < Self.limit else { return false }
-            waiting.append(question)
-            return true
-        }
-        if taken { ring() }
-        return taken
+    func ask(_ question: Question) {
+        questions.withLock { $0.append(question) }
+        ring()
     }
 
     func stop() {
