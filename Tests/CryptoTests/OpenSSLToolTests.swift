@@ -27,7 +27,7 @@ final class OpenSSLToolTests: XCTestCase {
     }
 
     func testServerAndClientOfOpenSSLWithBothProfiles() throws {
-        guard FileManager.default.isExecutableFile(atPath: "/usr/bin/openssl") else { throw XCTSkip("no openssl command") }
+        XCTAssertTrue(FileManager.default.isExecutableFile(atPath: "/usr/bin/openssl"), "install Debian's package openssl")
         let profiles: [(String, SRTPProfile?)] = [
             ("SRTP_AES128_CM_SHA1_80", .aes128CMHMACSHA1_80), ("SRTP_AEAD_AES_128_GCM", .aeadAES128GCM), ("", nil),
         ]
@@ -117,7 +117,7 @@ private final class UDPSocket {
                 unsafe bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
             }
         }
-        guard done else { throw XCTSkip("no UDP socket on the loopback") }
+        guard done else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
         port = UInt16(bigEndian: address.sin_port)
     }
 

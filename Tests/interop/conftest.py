@@ -270,7 +270,7 @@ class Network:
 @pytest.fixture(scope="session")
 def network():
     if os.geteuid() != 0:
-        pytest.skip("making network namespaces needs root")
+        pytest.fail("network namespaces need root: run ./waldo test, which asks for it, or these tests as root")
     made = Network()
     yield made
     made.remove()
