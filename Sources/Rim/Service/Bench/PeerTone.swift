@@ -1,3 +1,4 @@
+import Glibc
 import Media
 import RTC
 import Reactor
@@ -34,10 +35,15 @@ final class ToneSource {
         guard let listener else { return }
         let period = samples % 48_000
         let tone = (0..<UInt32(OpusEncoder.samplesPerPacket)).map { sine((period + $0) * 440 % 48_000) }
-        if let bytes = try? encoder.encode(tone) {
-            let packet = EncodedAudio(bytes: bytes, timestamp: samples, startsTalkspurt: isFirst)
+        do {
+            let packet = EncodedAudio(bytes: try encoder.encode(tone), timestamp: samples, startsTalkspurt: isFirst)
             isFirst = false
             listener.session.with { peer, now in peer.send(packet, on: listener.transceiver, at: now) }
+        } catch {
+            // The settings were accepted at the start: what fails here is the library, and it would fail again.
+            let text = "waldo: the tone stopped: \(error)\n"
+            _ = unsafe write(2, text, text.utf8.count)
+            return stop()
         }
         samples &+= UInt32(OpusEncoder.samplesPerPacket)
         next = max(next + .milliseconds(20), now - .milliseconds(100))

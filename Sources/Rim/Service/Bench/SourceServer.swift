@@ -39,6 +39,7 @@ public actor SourceServer {
     private var byResource: [String: Int] = [:]
     /// Of peers that have gone: counters never fall.
     private var past = Totals()
+    private var echoesRefused = 0
 
     private struct Viewer {
         var session: PeerSession
@@ -209,8 +210,8 @@ public actor SourceServer {
         case .targetBitrate(let bitrate): fanOut?.setTarget(bitrate, for: session)
         case .dataChannel(.message(let channel, let message)):
             session.with { peer, now in
-                // A full buffer drops the echo: whoever floods measures the loss.
-                try? peer.send(message, on: channel, at: now)
+                // A full buffer, or a channel that is closing, refuses the echo: whoever floods measures the loss, and the counter tells.
+                do throws(DataChannelError) { try peer.send(message, on: channel, at: now) } catch { echoesRefused += 1 }
             }
         default: break
         }
@@ -243,6 +244,7 @@ public actor SourceServer {
         text.counter("waldo_retransmitted_packets_total", "RTP packets sent again", totals.retransmissions)
         text.counter("waldo_udp_send_calls_total", "System calls for sending", socket.calls)
         text.counter("waldo_udp_dropped_total", "Datagrams that the kernel did not take", socket.dropped)
+        text.counter("waldo_echoes_refused_total", "Messages that could not be sent back", echoesRefused)
         text.counter("waldo_datagrams_of_strangers_total", "Datagrams that belong to no peer", host?.strangers ?? 0)
         return text.text
     }
