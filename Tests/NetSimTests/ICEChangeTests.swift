@@ -54,6 +54,38 @@ final class ICEChangeTests: XCTestCase {
         }
     }
 
+    /// As Chromium does where its new port is gathered before our answer comes: its new fragment, our old one, for good.
+    func testAPairOfTheirNewFragmentAndOurOldOneIsOfTheNewGeneration() {
+        for bMode in [IceMode.full, .lite] {
+            let (network, a, b) = connected(bMode: bMode)
+            let old = b.agent.localCredentials
+            a.restart()
+            b.agent.setRemote(credentials: a.agent.localCredentials, isLite: false, at: network.now)
+            b.restart()
+            var message = STUNMessage(.request, .binding, STUNTransactionID(high: 7, low: 7))
+            message.add(.username, text: old.usernameFragment + ":" + a.agent.localCredentials.usernameFragment)
+            message.add(.priority, u32: 1 << 24)
+            message.add(.useCandidate)
+            message.add(.iceControlling, u64: .max)
+            let bytes = message.encoded(key: Array(old.password.utf8), SimulatedDigests(), fingerprint: true)
+            let path = NetworkPath(TransportID(1), address("10.0.0.1", 5999))
+            XCTAssertEqual(b.agent.receive(bytes.span, on: path, at: network.now), .handled)
+            if bMode == .lite { XCTAssertEqual(b.agent.route, .direct(path)) }
+            let application: [UInt8] = [128, 9]
+            XCTAssertEqual(b.agent.receive(application.span, on: path, at: network.now), .application(0..<2))
+            var answer: STUNMessage?
+            while let output = b.agent.nextOutput() {
+                guard case .transmit(let datagrams) = output, datagrams.path == path else { continue }
+                let sent = try? STUNMessage(parsing: datagrams.bytes.span)
+                if let sent, sent.kind == .success {
+                    answer = sent
+                    XCTAssertTrue(sent.hasIntegrity(key: Array(old.password.utf8), in: datagrams.bytes.span, SimulatedDigests()))
+                }
+            }
+            XCTAssertNotNil(answer, "\(bMode)")
+        }
+    }
+
     func testBlackOutOfTenSecondsIsSeenAndOutlived() {
         for seed in UInt64(1)...10 {
             for bMode in [IceMode.full, .lite] {

@@ -172,7 +172,7 @@
       const all = [...stats.values()];
       const transport = all.find(report => report.type === 'transport') ?? {};
       const pair = stats.get(transport.selectedCandidatePairId) ?? all.find(report => report.type === 'candidate-pair' && report.selected) ?? {};
-      return { srtp: transport.srtpCipher, dtls: transport.tlsVersion, localUfrag: transport.iceLocalUsernameFragment,
+      return { srtp: transport.srtpCipher, dtls: transport.tlsVersion, localUfrag: transport.iceLocalUsernameFragment, received: pair.packetsReceived,
         local: stats.get(pair.localCandidateId), remote: stats.get(pair.remoteCandidateId) };
     },
   };

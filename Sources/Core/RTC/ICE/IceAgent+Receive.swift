@@ -62,12 +62,17 @@ extension IceAgent {
         guard let username = message[.username], let colon = username.firstIndex(of: UInt8(ascii: ":")) else {
             return .refused(.unknownUsername)
         }
-        let fragment = String(decoding: username[..<colon], as: UTF8.self)
-        let isCurrent = fragment == current.local.usernameFragment
-        let generations = isCurrent ? current : previous
-        guard let generation = generations, generation.local.usernameFragment == fragment else { return .refused(.unknownUsername) }
+        let ours = String(decoding: username[..<colon], as: UTF8.self)
+        let theirs = String(decoding: username[(colon + 1)...], as: UTF8.self)
+        let isUnderCurrent = ours == current.local.usernameFragment
+        let keys = isUnderCurrent ? current : previous
+        guard let keys, keys.local.usernameFragment == ours else { return .refused(.unknownUsername) }
+        // After a restart Chromium pairs its new ports with the candidates that it knows before our answer comes, and goes on to check and
+        // nominate these pairs under our old fragment: whose generation a check is of, its sender's fragment says as well as ours.
+        let isCurrent = isUnderCurrent || theirs == current.remote?.usernameFragment
+        let generation = isCurrent ? current.number : keys.number
         guard !configuration.relayOnly || base.isRelay else { return .refused(.unexpectedMessage) }
-        guard message.hasIntegrity(key: Array(generation.local.password.utf8), in: bytes, environment.digests) else {
+        guard message.hasIntegrity(key: Array(keys.local.password.utf8), in: bytes, environment.digests) else {
             return .refused(.integrity)
         }
         statistics.requestsReceived += 1
@@ -76,20 +81,20 @@ extension IceAgent {
             var response = STUNMessage(.error, to: message)
             response.addError(420, "Unknown Attribute")
             response.addUnknownAttributes(unknown)
-            respond(response, generation, base, remote)
+            respond(response, keys, base, remote)
             return .handled
         }
-        guard !isCurrent || !resolveRoleConflict(message, generation, base, remote) else { return .handled }
+        guard !isCurrent || !resolveRoleConflict(message, keys, base, remote) else { return .handled }
         // The answer takes the slot of the pair's table first, so that a peer that fills it learns nothing more.
-        var pair = pairIndex(base, remote, generation.number)
+        var pair = pairIndex(base, remote, generation)
         if isCurrent, pair == nil {
             pair = learnPeerReflexive(message, base: base, from: remote, at: now)
             guard pair != nil else { return .refused(.limit) }
         }
         var response = STUNMessage(.success, to: message)
         response.add(.xorMappedAddress, address: remote)
-        respond(response, generation, base, remote)
-        validate(base, remote, generation.number)
+        respond(response, keys, base, remote)
+        validate(base, remote, generation)
         guard let pair else { return .handled }
         if pairs[pair].id == activeID { consent.heardCheck(at: now) }
         if isCurrent { answered(request: message, pair: pair, at: now) }
