@@ -30,7 +30,7 @@ class Picture:
                 start = plane + row * half_width
                 self.bytes[start:start + min(half_width, 512)] = b"\x80" * min(half_width, 512)
         self.scene = bytes(self.bytes[:width * height])
-        self.band_height = height // 12
+        self.band_height = 16  # what 50,000 bits a picture need, as in TestPattern
         self.texture_rows = 64
         self.stride = width + 1024
         self.texture = self._texture(generator)
@@ -39,7 +39,7 @@ class Picture:
     def _texture(self, generator):
         width, height = self.stride, self.band_height + self.texture_rows
         texture = bytearray(b"\x40" * (width * height))
-        for patch, strength in ((16, 63), (4, 31), (1, 15)):
+        for patch, strength in ((16, 63), (4, 31), (1, 31)):
             for y in range(height):
                 if y % patch == 0:
                     heights = [byte & strength for byte in generator.randbytes(width // patch + 1) for _ in range(patch)]
@@ -50,7 +50,7 @@ class Picture:
     def draw(self):
         width, size = self.width, self.width * self.band_height
         self.bytes[self.top * width:self.top * width + size] = self.scene[self.top * width:self.top * width + size]
-        self.top = SQUARE + self.count * 2 % (self.height - SQUARE - self.band_height)
+        self.top = SQUARE + self.count // 8 * 16 % (self.height - SQUARE - self.band_height)
         source = random.randrange(self.texture_rows) * self.stride + random.randrange(1024)
         for row in range(self.band_height):
             target = (self.top + row) * width

@@ -39,6 +39,7 @@ import RTC
         parameters.iMultipleThreadIdc = 1
         parameters.bEnableFrameSkip = false
         parameters.bEnableSceneChangeDetect = false
+        parameters.bEnableAdaptiveQuant = false
         parameters.eSpsPpsIdStrategy = CONSTANT_ID
         parameters.sSpatialLayers.0.iVideoWidth = Int32(settings.width)
         parameters.sSpatialLayers.0.iVideoHeight = Int32(settings.height)

@@ -2,6 +2,7 @@ import Wire
 
 /// A synthetic camera: a time code that a viewer can read back, and below it a still, textured scene that a band of ever new texture sweeps.
 /// The band alone is worth the bitrate; the rest stays as it is, so that drawing and encoding cost little beside what carries the picture.
+/// For the same reason the band is as high as its bits need, and lies on the macroblocks' rows.
 ///
 /// The first 32 rows hold squares of 32×32 pixels from the left, least significant bit first, white 1, black 0: Unix time in milliseconds modulo 2^32.
 /// A picture narrower than 1024 pixels shows as many of the low bits as fit.
@@ -22,13 +23,19 @@ public struct TestPattern: Sendable {
     private static let textureSlack = 256
     /// Pixels more than a picture is wide.
     private static let textureMargin = 1024
-    /// Rows that the band moves a frame.
-    private static let speed = 2
+    /// Rows and columns of a macroblock.
+    private static let block = 16
+    /// What an encoder can well spend on a macroblock of the band's texture.
+    private static let bitsPerBlock = 700
+    /// Pictures until the band moves on by a macroblock.
+    private static let picturesPerStep = 8
 
-    public init(width: Int, height: Int) {
+    /// `bitsPerPicture`: what an encoder is to spend on each picture, its bitrate over its rate.
+    public init(width: Int, height: Int, bitsPerPicture: Int = 50_000) {
         scene = Self.makeScene(width: width, height: height)
         picture = scene
-        bandHeight = max(height / 12, min(16, height))
+        let blocks = max(1, bitsPerPicture / Self.bitsPerBlock), blocksPerRow = max(1, width / Self.block)
+        bandHeight = min(max(height / 2, 2), (blocks + blocksPerRow - 1) / blocksPerRow * Self.block)
         texture = Self.makeTexture(width: width + Self.textureMargin, height: bandHeight + Self.textureSlack)
     }
 
@@ -56,7 +63,7 @@ public struct TestPattern: Sendable {
     private static func makeTexture(width: Int, height: Int) -> [UInt8] {
         var random = SeededRandom(seed: 3)
         var texture = [UInt8](repeating: 64, count: width * height)
-        for (patch, strength) in [(16, 63), (4, 31), (1, 15)] {
+        for (patch, strength) in [(16, 63), (4, 31), (1, 31)] {
             var heights = [UInt8](repeating: 0, count: (width + patch - 1) / patch)
             for y in 0..<height {
                 if y % patch == 0 {
@@ -86,7 +93,7 @@ public struct TestPattern: Sendable {
         let width = picture.width, ways = picture.height - Self.square - bandHeight
         guard ways > 0 else { return }
         copyRows(bandTop..<(bandTop + bandHeight))
-        bandTop = Self.square + count * Self.speed % ways
+        bandTop = Self.square + count / Self.picturesPerStep * Self.block % ways
         let stride = width + Self.textureMargin
         let place = random.next()
         let source = Int(place % UInt64(Self.textureSlack)) * stride + Int(place >> 32) % Self.textureMargin

@@ -69,7 +69,8 @@ public final class EncoderThread: Sendable {
     }
 
     private func loop() throws {
-        var camera = TestPattern(width: settings.video.width, height: settings.video.height)
+        let video = settings.video
+        var camera = TestPattern(width: video.width, height: video.height, bitsPerPicture: video.bitrate / max(video.rate, 1))
         let encoder = try makeVideoEncoder(settings.codec, settings.video)
         let interval = Duration(nanoseconds: 1_000_000_000 / Int64(settings.video.rate))
         var current = settings.video.bitrate
@@ -89,7 +90,8 @@ public final class EncoderThread: Sendable {
 
     /// A wish for a key frame begins from the start, where the key frame is.
     private func replay() throws {
-        var camera = TestPattern(width: settings.video.width, height: settings.video.height)
+        let video = settings.video
+        var camera = TestPattern(width: video.width, height: video.height, bitsPerPicture: video.bitrate / max(video.rate, 1))
         let encoder = try makeVideoEncoder(settings.codec, settings.video)
         var recorded: [(bytes: [UInt8], isKeyFrame: Bool)] = []
         for _ in 0..<(2 * settings.video.rate) {
