@@ -1,3 +1,4 @@
+import NetSim
 import RTC
 import Service
 import Wire
@@ -167,35 +168,19 @@ final class PairTests: XCTestCase {
     }
 }
 
-/// An offerer and an answerer on one virtual clock with a perfect wire between them.
-struct Pair: ~Copyable {
-    var offerer: Peer
-    var answerer: Peer
-    var now = Instant.zero + .seconds(1)
-    var offererEvents: [PeerEvent] = []
-    var answererEvents: [PeerEvent] = []
+typealias Pair = PeerPair
 
-    private var offererAddress: SocketAddress
-    private var answererAddress: SocketAddress
-    private var packetiser = VideoPacketiser(codec: .h264)
-
+/// With the real OpenSSL and usrsctp.
+extension PeerPair {
     init(answererMode: IceMode = .full) throws {
-        let first = SocketAddress(IPAddress(10, 0, 0, 1), 5000), second = SocketAddress(IPAddress(10, 0, 0, 2), 5000)
         let environments = (try EngineEnvironment(unixTime: 1_800_000_000), try EngineEnvironment(unixTime: 1_800_000_000))
-        (offererAddress, answererAddress) = (first, second)
-        offerer = Self.peer(at: first, .full, environments.0)
-        answerer = Self.peer(at: second, answererMode, environments.1)
-    }
-
-    private static func peer(at address: SocketAddress, _ mode: IceMode, _ environment: EngineEnvironment) -> Peer {
-        let ice = IceConfiguration(mode: mode, transports: [LocalTransport(id: TransportID(1), address: address)])
-        return Peer(configuration: PeerConfiguration(ice: ice, unexpectedMediaDirection: .recvonly), environment: environment)
+        self.init(environments.0, environments.1, answererMode: answererMode)
     }
 
     /// Another peer at the same address goes on in the first one's place.
     mutating func replaceOfferer() throws {
         let environment = try EngineEnvironment(unixTime: 1_800_000_000)
-        offerer = Self.peer(at: offererAddress, .full, environment)
+        offerer = Self.makePeer(at: offererAddress, environment)
     }
 
     /// What is sent now comes from new ports.
@@ -220,6 +205,7 @@ struct Pair: ~Copyable {
         let frame: [UInt8] = [0, 0, 0, 1, 0x67, 1, 2, 3, 0, 0, 0, 1, 0x65] + [UInt8](repeating: number + 2, count: 3000)
         let encoded = EncodedFrame(
             codec: .h264, bytes: frame, isKeyFrame: true, captureTime: now, timestamp: UInt32(number) * 90_000)
+        var packetiser = VideoPacketiser(codec: .h264)
         offerer.send(try XCTUnwrap(packetiser.packetise(encoded)), on: track, at: now)
         run(for: .milliseconds(100))
     }
@@ -227,53 +213,5 @@ struct Pair: ~Copyable {
     /// What the answerer has received.
     var answererFrames: [[UInt8]] {
         answererEvents.compactMap { event in if case .videoFrame(_, let frame) = event { frame.bytes } else { nil } }
-    }
-
-    mutating func negotiate() throws {
-        let offer = try offerer.createOffer(at: now)
-        try offerer.setLocal(offer, .offer, at: now)
-        let answer = try answerer.answer(try SessionDescription(parsing: offer.description), at: now)
-        try offerer.setRemote(try SessionDescription(parsing: answer.description), .answer, at: now)
-    }
-
-    mutating func run(for duration: Duration) {
-        let end = now + duration
-        while true {
-            exchange()
-            guard let next = earlier(offerer.deadline, answerer.deadline), next <= end else { break }
-            now = max(now, next)
-            offerer.advance(to: now)
-            answerer.advance(to: now)
-        }
-        now = end
-    }
-
-    private mutating func exchange() {
-        var isQuiet = false
-        while !isQuiet {
-            isQuiet = true
-            while let output = offerer.nextOutput() {
-                isQuiet = false
-                switch output {
-                case .transmit(let datagrams):
-                    for datagram in datagrams.split() {
-                        answerer.receive(datagram.span, on: NetworkPath(TransportID(1), offererAddress), at: now)
-                    }
-                case .event(let event): offererEvents.append(event)
-                default: break
-                }
-            }
-            while let output = answerer.nextOutput() {
-                isQuiet = false
-                switch output {
-                case .transmit(let datagrams):
-                    for datagram in datagrams.split() {
-                        offerer.receive(datagram.span, on: NetworkPath(TransportID(1), answererAddress), at: now)
-                    }
-                case .event(let event): answererEvents.append(event)
-                default: break
-                }
-            }
-        }
     }
 }

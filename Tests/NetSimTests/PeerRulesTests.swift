@@ -90,6 +90,30 @@ final class PeerRulesTests: XCTestCase {
         XCTAssertEqual(raw.peer.state, .closed)
     }
 
+    /// An answer of ours may be slower than the goodbye that follows from it; without an answer it is the end.
+    func testAGoodbyeDuringAnOfferOfOursWaitsForTheAnswer() throws {
+        for isAnswered in [true, false] {
+            let raw = RawPeer()
+            try raw.connect([RawPeer.video(mid: "0"), RawPeer.video(mid: "1")])
+            try raw.peer.setLocal(raw.peer.createOffer(at: raw.now), .offer, at: raw.now)
+            raw.closeAssociation()
+            XCTAssertEqual(raw.peer.state, .connected)
+            guard isAnswered else {
+                raw.run(for: .seconds(11))
+                XCTAssertEqual(raw.peer.state, .closed)
+                continue
+            }
+            var answer = try raw.description([RawPeer.video(mid: "0", port: 0), RawPeer.video(mid: "1")])
+            answer.transport.setup = .active
+            try raw.peer.setRemote(answer, .answer, at: raw.now)
+            XCTAssertEqual(raw.peer.state, .connecting)
+            raw.address.port = 6000
+            raw.check()
+            raw.shakeHands()
+            XCTAssertEqual(raw.peer.state, .connected)
+        }
+    }
+
     // MARK: Streams
 
     func testTheMIDExtensionGivesAKnownSourceToAnotherSection_RFC9143_9_2() throws {

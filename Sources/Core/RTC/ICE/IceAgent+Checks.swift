@@ -164,7 +164,7 @@ extension IceAgent {
         _ id: STUNTransactionID, _ pair: IcePair, _ local: IceCredentials, _ remote: IceCredentials, isNomination: Bool
     ) -> [UInt8] {
         var message = STUNMessage(.request, .binding, id)
-        message.add(.username, text: remote.usernameFragment + ":" + local.usernameFragment)
+        message.add(.username, text: remote.usernameFragment + ":" + (pair.addressedAs ?? local.usernameFragment))
         message.add(.priority, u32: IceCandidate.priority(.peerReflexive, localPreference: pair.local.priority >> 8))
         if isControlling {
             message.add(.iceControlling, u64: tieBreaker)

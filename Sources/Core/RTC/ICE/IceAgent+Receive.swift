@@ -97,7 +97,10 @@ extension IceAgent {
         validate(base, remote, generation)
         guard let pair else { return .handled }
         if pairs[pair].id == activeID { consent.heardCheck(at: now) }
-        if isCurrent { answered(request: message, pair: pair, at: now) }
+        if isCurrent {
+            pairs[pair].addressedAs = isUnderCurrent ? nil : ours
+            answered(request: message, pair: pair, at: now)
+        }
         settle(at: now)
         return .handled
     }
@@ -185,8 +188,8 @@ extension IceAgent {
         }
         guard isNominated || activeID == nil else { return }
         pairs[index].nominateOnSuccess = isNominated
-        guard !checks.contains(where: { $0.pair == pair.id && !$0.isPassive }) else { return }
-        checks.removeAll()
+        // One for each of theirs: nobody is asked more often than he asks, and a later wish replaces an earlier one.
+        checks.removeAll { $0.pair != pair.id }
         sendCheck(.ordinary, pair: index, at: now)
     }
 

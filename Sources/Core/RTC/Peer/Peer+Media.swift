@@ -177,7 +177,7 @@ extension Peer {
             let section = session.media.first { plain.extracting(range).elementsEqual(Array($0.mid.utf8).span) }
             // Of a section that is not there: nothing that is here.
             guard let section, section.receives else { return nil }
-            learn(packet, isOf: section.mid)
+            learn(packet, isOf: section)
             return section
         }
         if let learned { return session.media.first { $0.mid == learned.mid && $0.receives } }
@@ -195,14 +195,14 @@ extension Peer {
         return candidates.count == 1 ? candidates[0] : nil
     }
 
-    private mutating func learn(_ packet: RTPPacket, isOf mid: String) {
+    private mutating func learn(_ packet: RTPPacket, isOf section: NegotiatedMedia) {
         let known = streamMids[packet.ssrc]
         if known == nil, streamMids.count >= Self.maximumLearned { streamMids.removeAll() }
-        streamMids[packet.ssrc] = (mid, packet.sequenceNumber)
-        guard let known, known.mid != mid else { return }
+        streamMids[packet.ssrc] = (section.mid, packet.sequenceNumber)
+        guard known?.mid != section.mid else { return }
         // What was put together of it belongs to the other section.
-        videoReceivers.removeAll { $0.receiver.ssrc == packet.ssrc }
-        audioReceivers.removeAll { $0.receiver.ssrc == packet.ssrc }
+        videoReceivers.removeAll { $0.receiver.ssrc == packet.ssrc && $0.id != section.transceiver }
+        audioReceivers.removeAll { $0.receiver.ssrc == packet.ssrc && $0.id != section.transceiver }
     }
 
     private static var maximumReceivers: Int { 16 }

@@ -47,6 +47,7 @@ extension Peer {
     public mutating func setLocal(_ description: SessionDescription, _ kind: DescriptionKind, at now: Instant) throws(NegotiationError) {
         try negotiator.setLocal(description, kind: kind)
         if kind == .rollback { undoRestart(at: now) }
+        if kind == .offer { awaitRenewal(at: now) }
         apply(at: now)
     }
 
@@ -78,7 +79,7 @@ extension Peer {
     public mutating func rollback(at now: Instant) {
         negotiator.rollback()
         undoRestart(at: now)
-        if associationWasClosed { closedByPeer(at: now) }
+        if associationClosedAt != nil { closedByPeer(at: now) }
         checkNegotiation()
     }
 

@@ -20,7 +20,7 @@ public struct Peer: ~Copyable {
     /// What `dtls` was begun for.
     var association: AssociationIdentity?
     /// close_notify came while descriptions were under way.
-    var associationWasClosed = false
+    var associationClosedAt: Instant?
     var renewal: TransportRenewal?
     /// Of the association before: what its path carried, bit/s, and what it sent.
     var before: (bitrate: Int, counts: (packets: Int, bytes: Int, batches: Int))?
@@ -88,7 +88,7 @@ public struct Peer: ~Copyable {
     public var deadline: Instant? {
         guard state != .closed else { return nil }
         var deadline = earlier(ice.deadline, dtls?.deadline)
-        deadline = earlier(deadline, dtlsDeadline)
+        deadline = earlier(deadline, earlier(dtlsDeadline, closeDeadline))
         deadline = earlier(deadline, data.deadline)
         guard media != nil else { return deadline }
         deadline = earlier(deadline, media?.congestion.deadline)
@@ -116,6 +116,7 @@ public struct Peer: ~Copyable {
             return fail(
                 "DTLS: expected a handshake within \(configuration.handshakeTimeout.seconds) s of the first path, got none", at: now)
         }
+        if let due = closeDeadline, due <= now { return closedByPeer(at: now) }
         if let due = data.deadline, due <= now {
             data.advance(to: now)
             drainData(at: now)

@@ -12,13 +12,12 @@ struct AssociationIdentity: Sendable {
 
     enum Change { case none, possible, certain }
 
-    /// Another certificate is another association. A section that carried the transport and was rejected may mean one: Chromium then begins
-    /// ICE and DTLS anew under the same credentials and certificate, others keep what they have, and the descriptions do not tell which.
+    /// Another certificate is another association. Another section that carries the transport, be it that the old one was rejected or that a
+    /// new one stands before it, may mean one: Chromium then begins ICE and DTLS anew under the same credentials and certificate, others keep
+    /// what they have, and the descriptions do not tell which.
     func change(to session: NegotiatedSession) -> Change {
         if Set(fingerprints).isDisjoint(with: session.remoteFingerprints) { return .certain }
-        guard mid != session.transportMid else { return .none }
-        let isCarrierGone = !session.media.contains { $0.mid == mid } && session.data?.mid != mid
-        return isCarrierGone ? .possible : .none
+        return mid == session.transportMid ? .none : .possible
     }
 }
 
@@ -44,10 +43,11 @@ extension Peer {
             ice.doubtPath(at: now)
             data.expectAnother(until: now + TransportRenewal.patience)
         case .certain:
+            renewal = nil
             ice.leaveOldGeneration(at: now)
             endAssociation("the peer has another certificate", keepsChannels: false, at: now)
         }
-        if associationWasClosed, dtls != nil {
+        if associationClosedAt != nil, dtls != nil {
             if renewal == nil { closedByPeer(at: now) } else { endAssociation("the peer begins a new transport", at: now) }
         }
     }
@@ -59,6 +59,14 @@ extension Peer {
         if dtls != nil, now < renewal.until { endAssociation("the peer came by a new transport", at: now) }
     }
 
+    /// An offer of ours is under way: its answer may come after the end of the association that it replaces.
+    mutating func awaitRenewal(at now: Instant) {
+        if dtlsIsConnected { data.expectAnother(until: now + TransportRenewal.patience) }
+    }
+
+    /// When an association that ended during an exchange of descriptions is taken for the end of everything.
+    var closeDeadline: Instant? { associationClosedAt.map { $0 + TransportRenewal.patience } }
+
     /// close_notify came. While descriptions are under way it may be the end of one association only.
     mutating func associationClosed(at now: Instant) {
         if let renewal, now < renewal.until {
@@ -66,7 +74,7 @@ extension Peer {
         } else if negotiator.signalingState == .stable {
             closedByPeer(at: now)
         } else {
-            associationWasClosed = true
+            associationClosedAt = now
         }
     }
 
@@ -85,7 +93,7 @@ extension Peer {
         while data.nextPacket() != nil {}
         dtls = nil
         dtlsIsConnected = false
-        associationWasClosed = false
+        associationClosedAt = nil
         earlyDTLS = []
         dtlsDeadline = now + configuration.handshakeTimeout
         if let media {
