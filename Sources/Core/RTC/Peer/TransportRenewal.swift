@@ -30,7 +30,7 @@ struct TransportRenewal: Sendable {
     static let patience = Duration.seconds(10)
 }
 
-/// A new DTLS association in place of the running one, with new SRTP and SCTP (RFC 8842 clauses 5.2 to 5.5, RFC 8841 clause 9.3).
+/// A new DTLS association in place of the running one, with new SRTP and SCTP (RFC 8842 clauses 5.2 to 5.5).
 extension Peer {
     /// To be called with every agreement, before ICE hears of it.
     mutating func applyAssociation(_ session: NegotiatedSession, at now: Instant) {
