@@ -57,7 +57,7 @@ let package = Package(
             exclude: ["README.md"], swiftSettings: house),
 
         // Examples: one file each.
-        example("TwoPeers", ["Wire", "RTC", "Service"]),
+        example("TwoPeers", ["Wire", "RTC", "NetSim", "Service"]),
         example("VideoSender", ["Wire", "RTC", "Reactor", "Media", "Service"]),
 
         // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.

@@ -1,3 +1,4 @@
+import NetSim
 import RTC
 import Wire
 import XCTest

@@ -71,6 +71,19 @@ def test_data_channels_echo(far_source, firefox):
     page.wait_for_frames(5)
 
 
+def test_the_section_that_carries_the_transport_is_stopped(far_source, firefox):
+    page = FirefoxViewer(firefox, far_source("--codec", "vp8", *SMALL))
+    page.connect(audioFirst=True, channels=[{"label": "data"}])
+    page.wait_for_frames(15)
+    answer = page.run("() => { viewer.pc.getTransceivers()[0].stop(); return viewer.renegotiate(); }")
+    assert "m=audio 0 " in answer, answer
+    page.wait_for_frames(30)
+    assert page.run("() => viewer.echo(viewer.channels[0], 'still')") == "still"
+    answer = page.run("() => { viewer.pc.addTransceiver('audio', { direction: 'recvonly' }); return viewer.renegotiate(); }")
+    page.wait_for_frames(30)
+    assert page.run("() => viewer.echo(viewer.channels[0], 'to the end')") == "to the end"
+
+
 def test_ice_restart_while_video_runs(far_source, firefox):
     page = FirefoxViewer(firefox, far_source("--codec", "vp8", *SMALL))
     first = page.connect(channels=[{"label": "data"}])

@@ -38,8 +38,9 @@
       video.play().catch(() => {});
     },
 
-    prepare({ video = true, audio = false, channels = [] } = {}) {
+    prepare({ video = true, audio = false, audioFirst = false, channels = [] } = {}) {
       const pc = viewer.pc = new RTCPeerConnection();
+      if (audioFirst) pc.addTransceiver('audio', { direction: 'recvonly' });
       if (video) pc.addTransceiver('video', { direction: 'recvonly' });
       if (audio) pc.addTransceiver('audio', { direction: 'recvonly' });
       viewer.channels = channels.map(({ label, ...options }) => pc.createDataChannel(label, options));

@@ -34,10 +34,18 @@ extension Peer {
             received(blocks, at: now)
         case .receiverReport(_, let blocks): received(blocks, at: now)
         case .nack(_, let source, let numbers):
-            guard let index = videoSenders.firstIndex(where: { $0.sender.parameters.ssrc == source }) else { return }
+            guard let index = videoSender(of: source) else { return }
             videoSenders[index].sender.retransmit(numbers, roundTrip: media!.congestion.roundTrip, through: &media!, at: now)
-        case .pictureLoss(_, let source): keyFrameRequested(source, isFIR: false)
-        case .fullIntraRequest(_, let entries): for entry in entries { keyFrameRequested(entry.ssrc, isFIR: true) }
+        case .pictureLoss(_, let source):
+            guard let index = videoSender(of: source) else { return }
+            videoSenders[index].sender.receivedPictureLoss()
+            emit(.event(.keyFrameNeeded(videoSenders[index].id)))
+        case .fullIntraRequest(let sender, let entries):
+            for entry in entries {
+                guard let index = videoSender(of: entry.ssrc) else { continue }
+                let isNew = videoSenders[index].sender.receivedIntraRequest(entry.sequence, from: sender)
+                if isNew { emit(.event(.keyFrameNeeded(videoSenders[index].id))) }
+            }
         case .remb(_, let bitrate, _): media!.congestion.receivedREMB(bitrate, at: now)
         case .transportFeedback(let feedback):
             media!.congestion.received(feedback, at: now)
@@ -70,11 +78,7 @@ extension Peer {
         return Duration(nanoseconds: Int64(units) * 1_000_000_000 / 65_536)
     }
 
-    private mutating func keyFrameRequested(_ source: SSRC, isFIR: Bool) {
-        guard let index = videoSenders.firstIndex(where: { $0.sender.parameters.ssrc == source }) else { return }
-        videoSenders[index].sender.receivedKeyFrameRequest(isFIR: isFIR)
-        emit(.event(.keyFrameNeeded(videoSenders[index].id)))
-    }
+    private func videoSender(of source: SSRC) -> Int? { videoSenders.firstIndex { $0.sender.parameters.ssrc == source } }
 
     // MARK: Sending
 
@@ -112,6 +116,13 @@ extension Peer {
         if !numbers.isEmpty { packets.append(.nack(sender: reportSSRC, media: source, numbers)) }
         if wantsKeyFrame { packets.append(.pictureLoss(sender: reportSSRC, media: source)) }
         if !packets.isEmpty { sendFeedback(packets) }
+    }
+
+    /// To senders that know no transport-wide feedback (draft-alvestrand-rmcat-remb-03).
+    mutating func sendEstimate(at now: Instant) {
+        guard let bitrate = estimate.report(at: now) else { return }
+        let sources = videoReceivers.map(\.receiver.ssrc)
+        if !sources.isEmpty { sendFeedback([.remb(sender: reportSSRC, bitrate: UInt64(bitrate), sources)]) }
     }
 
     mutating func sendTransportFeedback(media source: SSRC) {

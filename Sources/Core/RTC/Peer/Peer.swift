@@ -17,6 +17,13 @@ public struct Peer: ~Copyable {
     var dtlsIsConnected = false
     var earlyDTLS: [[UInt8]] = []
     var dtlsDeadline: Instant?
+    /// What `dtls` was begun for.
+    var association: AssociationIdentity?
+    /// close_notify came while descriptions were under way.
+    var associationClosedAt: Instant?
+    var renewal: TransportRenewal?
+    /// Of the association before: what its path carried, bit/s, and what it sent.
+    var before: (bitrate: Int, counts: (packets: Int, bytes: Int, batches: Int))?
     var media: MediaTransport?
     var data = DataChannels()
 
@@ -29,6 +36,9 @@ public struct Peer: ~Copyable {
     var videoReceivers: [(id: TransceiverID, receiver: VideoReceiver)] = []
     var audioReceivers: [(id: TransceiverID, receiver: AudioReceiver)] = []
     var feedback = FeedbackCollector()
+    var estimate = ReceiverEstimate()
+    /// Sections by source, as the MID extension said, and in which packet.
+    var streamMids: [SSRC: (mid: String, since: UInt16)] = [:]
     var reports = ReportSchedule()
     let cname: String
     let reportSSRC: SSRC
@@ -41,6 +51,8 @@ public struct Peer: ~Copyable {
     var plain: [UInt8] = []
     var appliedCandidates: Set<String> = []
     var gathers = false
+    /// Before the restart of ICE that is being negotiated.
+    var candidatesBeforeRestart: Set<String> = []
     var startedAt: Instant?
     var connectedAt: Instant?
 
@@ -76,11 +88,12 @@ public struct Peer: ~Copyable {
     public var deadline: Instant? {
         guard state != .closed else { return nil }
         var deadline = earlier(ice.deadline, dtls?.deadline)
-        deadline = earlier(deadline, dtlsDeadline)
+        deadline = earlier(deadline, earlier(dtlsDeadline, closeDeadline))
         deadline = earlier(deadline, data.deadline)
         guard media != nil else { return deadline }
         deadline = earlier(deadline, media?.congestion.deadline)
         deadline = earlier(deadline, feedback.deadline)
+        deadline = earlier(deadline, estimate.deadline)
         deadline = earlier(deadline, reports.deadline)
         for index in videoSenders.indices { deadline = earlier(deadline, videoSenders[index].sender.deadline) }
         for index in videoReceivers.indices { deadline = earlier(deadline, videoReceivers[index].receiver.deadline) }
@@ -103,6 +116,7 @@ public struct Peer: ~Copyable {
             return fail(
                 "DTLS: expected a handshake within \(configuration.handshakeTimeout.seconds) s of the first path, got none", at: now)
         }
+        if let due = closeDeadline, due <= now { return closedByPeer(at: now) }
         if let due = data.deadline, due <= now {
             data.advance(to: now)
             drainData(at: now)

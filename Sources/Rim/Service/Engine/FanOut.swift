@@ -34,6 +34,7 @@ public final class FanOut {
     }
 
     public var viewerCount: Int { viewers.count }
+    public var codec: CodecKind { encoder.settings.codec }
 
     public func add(_ session: PeerSession, _ transceiver: TransceiverID) {
         guard viewers[session.id] == nil else { return }
