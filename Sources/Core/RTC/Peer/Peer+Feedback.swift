@@ -13,18 +13,30 @@ struct ReportSchedule {
 extension Peer {
     mutating func receiveRTCP(_ bytes: Span<UInt8>, at now: Instant) -> PeerRefusal? {
         guard media != nil else { return refuse(.noKeys) }
+        // Taken out for the while: a span into it must not hold on to the whole peer.
+        var plain: [UInt8] = []
+        swap(&plain, &self.plain)
+        defer { swap(&plain, &self.plain) }
         plain.removeAll(keepingCapacity: true)
         do throws(SRTPError) { try media!.srtp.unprotectRTCP(bytes, into: &plain) } catch { return refuse(.srtp(error)) }
-        let packets: [RTCPPacket]
-        do throws(RTCPError) { packets = try RTCPPacket.parse(plain.span) } catch { return refuse(.rtcp(error)) }
-        for packet in packets { handle(packet, at: now) }
+        do throws(RTCPError) { try RTCPPacket.parse(plain.span, into: &packets, arrivals: &arrivals) } catch {
+            packets.removeAll(keepingCapacity: true)
+            return refuse(.rtcp(error))
+        }
+        for index in packets.indices {
+            // Taken out, so that an array in it can be used again.
+            var packet = RTCPPacket.goodbye([])
+            swap(&packet, &packets[index])
+            handle(packet, at: now)
+        }
+        packets.removeAll(keepingCapacity: true)
         media!.flush()
         announceTarget()
         return nil
     }
 
-    private mutating func handle(_ packet: RTCPPacket, at now: Instant) {
-        switch packet {
+    private mutating func handle(_ packet: consuming RTCPPacket, at now: Instant) {
+        switch consume packet {
         case .senderReport(let ssrc, let information, let blocks):
             if let index = videoReceivers.firstIndex(where: { $0.receiver.ssrc == ssrc }) {
                 videoReceivers[index].receiver.received(information, at: now)
@@ -49,6 +61,7 @@ extension Peer {
         case .remb(_, let bitrate, _): media!.congestion.receivedREMB(bitrate, at: now)
         case .transportFeedback(let feedback):
             media!.congestion.received(feedback, at: now)
+            arrivals = feedback.deltas
             if configuration.traces { trace("congestion", media!.congestion.traceFields, at: now) }
         case .goodbye, .sourceDescription, .other: break
         }

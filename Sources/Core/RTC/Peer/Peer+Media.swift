@@ -7,7 +7,7 @@ extension Peer {
     /// Sends one frame of the transceiver's source. Frames come in order; nothing happens before the connection is there.
     public mutating func send(_ frame: PacketisedFrame, on transceiver: TransceiverID, at now: Instant) {
         guard media != nil, let index = videoSenders.firstIndex(where: { $0.id == transceiver }) else { return }
-        let share = videoShare
+        let share = videoShare()
         videoSenders[index].sender.enqueue(frame, targetBitrate: share, at: now)
         if videoSenders[index].sender.wantsKeyFrame(at: now) { emit(.event(.keyFrameNeeded(transceiver))) }
         videoSenders[index].sender.advance(to: now, through: &media!)
@@ -33,6 +33,7 @@ extension Peer {
 
     /// What the frames and sounds of this peer may cost together, without packet headers, bit/s.
     public var targetBitrate: Int { media?.congestion.payloadBitrate ?? configuration.bitrate.start }
+    private mutating func currentTarget() -> Int { media == nil ? configuration.bitrate.start : media!.congestion.payloadBitrate }
 
     /// Tells congestion control how much the sources would send at most, bit/s.
     public mutating func setDemand(_ bitrate: Int, at now: Instant) { media?.congestion.setDemand(bitrate, at: now) }
@@ -44,9 +45,9 @@ extension Peer {
         }
     }
 
-    private var videoShare: Int {
+    private mutating func videoShare() -> Int {
         let audio = audioSenders.contains { !$0.sender.isCut } ? 40_000 : 0
-        return max(targetBitrate - audio, 50_000) / max(videoSenders.count, 1)
+        return max(currentTarget() - audio, 50_000) / max(videoSenders.count, 1)
     }
 
     mutating func nextMediaBatch() -> PeerOutput? {
@@ -306,7 +307,7 @@ extension Peer {
 
     /// Says how much may be sent when it changed by 2 % or more.
     mutating func announceTarget() {
-        let target = targetBitrate
+        let target = currentTarget()
         guard abs(target - announcedTarget) * 50 >= announcedTarget else { return }
         announcedTarget = target
         emit(.event(.targetBitrate(target)))

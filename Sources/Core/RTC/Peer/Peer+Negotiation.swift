@@ -7,7 +7,9 @@ extension Peer {
     /// All local candidates of this generation are there.
     public var gatheringIsComplete: Bool { ice.gatheringState == .complete }
     public var localCandidates: [IceCandidate] { ice.localCandidates }
-    public var localUsernameFragment: String { ice.localCredentials.usernameFragment }
+    public var localUsernameFragment: String {
+        mutating get { ice.localCredentials.usernameFragment }
+    }
     /// The path that was nominated last; nil before the first, and once consent has ended.
     public var selectedPair: IceSelectedPair? { ice.selected }
 

@@ -49,6 +49,9 @@ public struct Peer: ~Copyable {
     var wasNegotiationNeeded = false
     /// Decrypted bytes of the packet at hand; kept to be written again.
     var plain: [UInt8] = []
+    /// The RTCP packets at hand, and the arrivals of the last feedback: empty between datagrams, their storage kept.
+    var packets: [RTCPPacket] = []
+    var arrivals: [Int16?] = []
     var appliedCandidates: Set<String> = []
     var gathers = false
     /// Before the restart of ICE that is being negotiated.
@@ -84,21 +87,27 @@ public struct Peer: ~Copyable {
     /// Gives back the bytes of a datagram batch after it was sent.
     public mutating func recycle(_ bytes: consuming [UInt8]) { media?.recycle(bytes) }
 
+    /// Takes the bytes back out, for the next peer to write in: what is written to often stays in the processor's cache.
+    public mutating func reclaim() -> [UInt8]? { media?.reclaim() }
+
     /// When `advance` must be called at the latest; nil: not before the next input.
     public var deadline: Instant? {
-        guard state != .closed else { return nil }
-        var deadline = earlier(ice.deadline, dtls?.deadline)
-        deadline = earlier(deadline, earlier(dtlsDeadline, closeDeadline))
-        deadline = earlier(deadline, data.deadline)
-        guard media != nil else { return deadline }
-        deadline = earlier(deadline, media?.congestion.deadline)
-        deadline = earlier(deadline, feedback.deadline)
-        deadline = earlier(deadline, estimate.deadline)
-        deadline = earlier(deadline, reports.deadline)
-        for index in videoSenders.indices { deadline = earlier(deadline, videoSenders[index].sender.deadline) }
-        for index in videoReceivers.indices { deadline = earlier(deadline, videoReceivers[index].receiver.deadline) }
-        for index in audioReceivers.indices { deadline = earlier(deadline, audioReceivers[index].receiver.deadline) }
-        return deadline
+        // Mutating, as for everything that is asked on every packet: what a getter only borrows the compiler copies, all 5 kB of a peer.
+        mutating get {
+            guard state != .closed else { return nil }
+            var deadline = earlier(ice.deadline, dtls?.deadline)
+            deadline = earlier(deadline, earlier(dtlsDeadline, closeDeadline))
+            deadline = earlier(deadline, data.deadline)
+            guard media != nil else { return deadline }
+            deadline = earlier(deadline, media!.congestion.deadline)
+            deadline = earlier(deadline, feedback.deadline)
+            deadline = earlier(deadline, estimate.deadline)
+            deadline = earlier(deadline, reports.deadline)
+            for index in videoSenders.indices { deadline = earlier(deadline, videoSenders[index].sender.deadline) }
+            for index in videoReceivers.indices { deadline = earlier(deadline, videoReceivers[index].receiver.deadline) }
+            for index in audioReceivers.indices { deadline = earlier(deadline, audioReceivers[index].receiver.deadline) }
+            return deadline
+        }
     }
 
     public mutating func advance(to now: Instant) {

@@ -128,6 +128,8 @@ struct MediaTransport {
         spare = bytes
     }
 
+    mutating func reclaim() -> [UInt8]? { spare.take() }
+
     private mutating func beginIfNeeded() {
         guard batch.isEmpty else { return }
         if let array = spare.take() {

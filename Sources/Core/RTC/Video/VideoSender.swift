@@ -113,7 +113,9 @@ struct VideoSender {
     }
 
     /// When the next step of a paced frame is due.
-    var deadline: Instant? { queue.isEmpty ? nil : nextStep ?? .zero }
+    var deadline: Instant? {
+        mutating get { queue.isEmpty ? nil : nextStep ?? .zero }
+    }
 
     /// Sends what is due now.
     mutating func advance(to now: Instant, through transport: inout MediaTransport) {

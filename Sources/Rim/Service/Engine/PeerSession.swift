@@ -30,9 +30,10 @@ public final class PeerSession {
         self.id = id
         self.peer = peer
         self.host = host
-        // Weak: among timers that are due together, one may end the session of the next.
-        timer = host.reactor.makeTimer { [weak self] now in
-            guard let self else { return }
+        // It is not called once the session, which alone holds it, has let go of it. A weak reference would make each of the many
+        // references taken to a session dearer.
+        timer = host.reactor.makeTimer { [unowned self] now in
+            lend()
             self.peer.advance(to: now)
             flush()
         }
@@ -44,11 +45,23 @@ public final class PeerSession {
     /// Calls the machine and carries out what it then wants.
     public func with<Result>(_ body: (inout Peer, Instant) throws -> Result) rethrows -> Result {
         defer {
-            if fragments.last != peer.localUsernameFragment { host.file(fragment: peer.localUsernameFragment, under: self) }
+            let fragment = peer.localUsernameFragment
+            if fragments.last != fragment { host.file(fragment: fragment, under: self) }
             flush()
         }
+        lend()
         return try body(&peer, MonotonicClock.now())
     }
+
+    /// Sends a frame of what the transceiver shows.
+    func send(_ frame: PacketisedFrame, on transceiver: TransceiverID, at now: Instant) {
+        lend()
+        peer.send(frame, on: transceiver, at: now)
+        flush()
+    }
+
+    /// All peers of a host write in one array, one after the other.
+    private func lend() { if let bytes = host.spare.take() { peer.recycle(bytes) } }
 
     /// Answers an offer.
     public func answer(_ offer: SessionDescription) throws(NegotiationError) -> SessionDescription {
@@ -62,6 +75,7 @@ public final class PeerSession {
     func wasHeard(within duration: Duration, of now: Instant) -> Bool { lastHeard.map { now - $0 <= duration } ?? false }
 
     func receive(_ bytes: Span<UInt8>, on path: NetworkPath, at now: Instant) -> PeerRefusal? {
+        lend()
         let refusal = peer.receive(bytes, on: path, at: now)
         if refusal == nil, bytes[0] > 3 { lastHeard = now }
         flush()
@@ -89,6 +103,7 @@ public final class PeerSession {
             }
         }
         isFlushing = false
+        if let bytes = peer.reclaim() { host.spare = bytes }
         timer?.deadline = peer.deadline
     }
 
