@@ -69,14 +69,17 @@ let package = Package(
         library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("COpus"), library("CSRTP"),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
+        // What several of the tests below use.
+        .target(name: "TestSupport", dependencies: ["Wire", "Reactor"], path: "Tests/TestSupport", swiftSettings: house),
+
         tests("WireTests", ["Wire"]),
         tests("RTCTests", ["Wire", "RTC"], resources: [.copy("Resources")]),
         tests("NetSimTests", ["Wire", "RTC", "NetSim"]),
-        tests("CryptoTests", ["Wire", "RTC", "Crypto", "CSRTP", "CVirtualTime"]),
-        tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime"]),
-        tests("EngineTests", ["Wire", "RTC", "NetSim", "Reactor", "Service", "CVirtualTime"]),
+        tests("CryptoTests", ["Wire", "RTC", "Crypto", "CSRTP", "CVirtualTime", "TestSupport"]),
+        tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime", "TestSupport"]),
+        tests("EngineTests", ["Wire", "RTC", "NetSim", "Reactor", "Service", "CVirtualTime", "TestSupport"]),
         tests("FuzzTests", ["FuzzTargets"]),
-        tests("ReactorTests", ["Wire", "Reactor"]),
+        tests("ReactorTests", ["Wire", "Reactor", "TestSupport"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],
     swiftLanguageModes: [.v6]

@@ -5,14 +5,14 @@ import time
 
 import pytest
 
-from conftest import VIEWER_SCRIPT, wait_until
+from conftest import VIEWER_SCRIPT, Page
 from marionette import MarionetteError
 
 SMALL = ("--size", "1024x256", "--bitrate", 600)
 
 
-class FirefoxViewer:
-    """The page with viewer.js on the server's own origin; the same methods as the Chromium one's."""
+class FirefoxViewer(Page):
+    """The page with viewer.js on the server's own origin."""
 
     def __init__(self, firefox, server=None, url=None):
         self.firefox, self.server = firefox, server
@@ -22,16 +22,6 @@ class FirefoxViewer:
 
     def run(self, script, argument=None):
         return self.firefox.run(script, argument)
-
-    def connect(self, **options):
-        return self.run("options => viewer.connect(options)", options)
-
-    def video(self):
-        return self.run("() => viewer.videoFigures()")
-
-    def wait_for_frames(self, count=10, timeout=15.0):
-        wanted = self.video()["shown"] + count
-        return wait_until(lambda: (figures := self.video())["shown"] >= wanted and figures, f"{count} more frames shown", timeout)
 
 
 @pytest.fixture

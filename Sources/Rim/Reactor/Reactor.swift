@@ -7,7 +7,7 @@ import Wire
 /// and everything that a file descriptor or a timer brings is handled on this thread.
 public final class Reactor: SerialExecutor, @unchecked Sendable {
     /// Work handed in from other threads.
-    private let incoming = Mutex<[UnownedJob]>([])
+    private let incoming = Lock<[UnownedJob]>([])
     /// Work being done in this round; empty between rounds, its storage kept.
     private var running: [UnownedJob] = []
     private let wakeDescriptor: Int32

@@ -94,7 +94,9 @@ struct DataChannels {
 
     mutating func open(_ options: DataChannelOptions, at now: Instant) throws(DataChannelError) -> DataChannelID {
         guard channels.count < Self.maximumChannels else { throw .tooManyChannels }
-        if let stream = options.negotiated, byStream[stream] != nil { throw .tooManyChannels }
+        if let stream = options.negotiated, stream.rawValue > Self.largestStream || byStream[stream] != nil {
+            throw .streamUnavailable(stream, highest: StreamID(Self.largestStream))
+        }
         let id = newID()
         channels[id] = Channel(
             options: options, stream: options.negotiated, state: .connecting,
