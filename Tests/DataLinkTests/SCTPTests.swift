@@ -192,6 +192,26 @@ final class SCTPTests: XCTestCase {
         XCTAssertEqual(link.sides[1].messages.map(\.bytes), [[1]])
     }
 
+    /// A burst of datagrams bears the time at which it came; the echoes between them bear a later one. Told as time that goes by again and
+    /// again, this made all timers run out at once.
+    func testTimesThatComeOutOfOrderDoNotMakeTimersRunOut() {
+        let link = SCTPLink()
+        link.connect()
+        let before = link.sides[0].packets
+        for index in 0..<200 {
+            let sender = link.sides[0].association
+            sender.advance(to: link.now)
+            let message = SCTPMessage(
+                stream: StreamID(0), protocolID: 53, bytes: [UInt8(index)], isOrdered: true, reliability: .reliable)
+            XCTAssertTrue(sender.send(message, at: link.now + .milliseconds(15)))
+        }
+        link.now = link.now + .milliseconds(15)
+        link.drain()
+        link.run(limit: .milliseconds(500)) { $0.sides[1].messages.count == 200 }
+        XCTAssertEqual(link.sides[1].messages.count, 200)
+        XCTAssertLessThan(link.sides[0].packets - before, 220, "nothing was repeated")
+    }
+
     func testIdleAssociationsWakeRarely() {
         let link = connected()
         link.run(limit: .milliseconds(500))

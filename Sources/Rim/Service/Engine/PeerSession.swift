@@ -23,6 +23,8 @@ public final class PeerSession {
     public var serverTrust = TLSTrust.system
     /// When DTLS, SRTP or SRTCP of the peer last came.
     private var lastHeard: Instant?
+    /// The latest time that the machine was told.
+    private var clock = Instant.zero
     private var isFlushing = false
     private var isStopped = false
 
@@ -34,7 +36,7 @@ public final class PeerSession {
         // references taken to a session dearer.
         timer = host.reactor.makeTimer { [unowned self] now in
             lend()
-            self.peer.advance(to: now)
+            self.peer.advance(to: tell(now))
             flush()
         }
     }
@@ -50,13 +52,20 @@ public final class PeerSession {
             flush()
         }
         lend()
-        return try body(&peer, MonotonicClock.now())
+        return try body(&peer, tell(MonotonicClock.now()))
+    }
+
+    /// Time never goes back for a machine. Datagrams that came together bear the time at which they came; what one of them causes may have
+    /// been told a later one.
+    private func tell(_ now: Instant) -> Instant {
+        clock = max(clock, now)
+        return clock
     }
 
     /// Sends a frame of what the transceiver shows.
     func send(_ frame: PacketisedFrame, on transceiver: TransceiverID, at now: Instant) {
         lend()
-        peer.send(frame, on: transceiver, at: now)
+        peer.send(frame, on: transceiver, at: tell(now))
         flush()
     }
 
@@ -76,6 +85,7 @@ public final class PeerSession {
 
     func receive(_ bytes: Span<UInt8>, on path: NetworkPath, at now: Instant) -> PeerRefusal? {
         lend()
+        let now = tell(now)
         let refusal = peer.receive(bytes, on: path, at: now)
         if refusal == nil, bytes[0] > 3 { lastHeard = now }
         flush()
