@@ -109,8 +109,9 @@ final class PairTests: XCTestCase {
             if keepsAddresses {
                 pair.run(for: .seconds(15))
             } else {
+                // Nobody is told: the next check of consent, at most 6 s later (RFC 7675 clause 5.1), comes from the new address.
                 pair.changeAddresses()
-                pair.run(for: .seconds(5))
+                pair.run(for: .seconds(7))
             }
             XCTAssertEqual([pair.offerer.state, pair.answerer.state], [.connected, .connected], "\(mode)")
             try pair.offerer.send(.text("still"), on: channel, at: pair.now)
