@@ -104,6 +104,34 @@ final class PeerHostTests: XCTestCase {
         await loop.stop()
     }
 
+    /// Checks are sent in the clear: whoever sees one can send it again, from many addresses.
+    func testRepeatedChecksFromElsewhereDoNotPushThePathInUseOut() async throws {
+        let loop = try HostLoop()
+        let box = try await connected(loop)
+        try await loop.run { loop in
+            let link = box.link!, environment = try EngineEnvironment()
+            let credentials = link.answerer.with { peer, _ in peer.session!.localCredentials }
+            let theirs = link.offerer.with { peer, _ in peer.localUsernameFragment }
+            var check = STUNMessage(.request, .binding, STUNTransactionID(environment))
+            check.add(.username, text: credentials.usernameFragment + ":" + theirs)
+            check.add(.priority, u32: 1)
+            check.add(.iceControlling, u64: 1)
+            check.add(.useCandidate)
+            let bytes = check.encoded(key: Array(credentials.password.utf8), environment.digests, fingerprint: true)
+            for _ in 0..<80 {
+                let socket = loop.keep(try UDPSocket(SocketAddress(IPAddress(127, 0, 0, 1), 0), reactor: loop.reactor) { _ in })
+                socket.send(bytes.span, segmentSize: bytes.count, to: SocketAddress(IPAddress(127, 0, 0, 1), link.server.port))
+            }
+        }
+        try await eventually("the table of paths is full") { await loop.run { _ in box.link!.server.pathCount } == 32 }
+        await loop.run { _ in box.link!.send() }
+        try await eventually("the peer is not disturbed") { await loop.run { _ in box.link!.echoes } == 1 }
+        let strangers = await loop.run { _ in box.link!.server.strangers }
+        XCTAssertEqual(strangers, 0)
+        await loop.run { _ in box.link = nil }
+        await loop.stop()
+    }
+
     /// Checks after a restart come under the new fragment (RFC 8445 clause 9).
     func testAfterARestartChecksFindTheirSession() async throws {
         let loop = try HostLoop()

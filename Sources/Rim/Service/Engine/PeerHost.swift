@@ -208,7 +208,9 @@ public final class PeerHost {
         byPath[path] = session
         session.paths.append(path)
         if session.paths.count > Self.maximumPaths {
-            let oldest = session.paths.removeFirst()
+            // Not the one in use: whoever saw a check can send it again from many addresses.
+            let inUse = session.selectedAddress
+            let oldest = session.paths.remove(at: session.paths.firstIndex { $0.remote != inUse } ?? 0)
             if byPath[oldest] === session { byPath[oldest] = nil }
         }
     }
