@@ -168,6 +168,27 @@ final class PeerRulesTests: XCTestCase {
         }
     }
 
+    /// Datagrams are faster than descriptions: the new path may be nominated, and shake hands, before the answer that means it.
+    func testANewTransportThatIsFasterThanItsAnswer() throws {
+        for saysGoodbye in [true, false] {
+            let raw = RawPeer()
+            try raw.connect([RawPeer.video(mid: "0"), RawPeer.video(mid: "1")])
+            try raw.peer.setLocal(raw.peer.createOffer(at: raw.now), .offer, at: raw.now)
+            if saysGoodbye { raw.closeAssociation() }
+            raw.address.port = 6000
+            raw.check()
+            raw.run(for: .milliseconds(100))
+            var answer = try raw.description([RawPeer.video(mid: "0", port: 0), RawPeer.video(mid: "1")])
+            answer.transport.setup = .active
+            try raw.peer.setRemote(answer, .answer, at: raw.now)
+            XCTAssertEqual(raw.peer.state, .connecting, "goodbye \(saysGoodbye)")
+            raw.shakeHands()
+            XCTAssertEqual(raw.peer.state, .connected, "goodbye \(saysGoodbye)")
+            raw.sendVideo(5, 1, mid: "1")
+            XCTAssertEqual(videoFrames(raw).count, 1)
+        }
+    }
+
     // MARK: Streams
 
     func testTheMIDExtensionGivesAKnownSourceToAnotherSection_RFC9143_9_2() throws {
