@@ -135,6 +135,8 @@ public final class PeerHost {
     /// After an ICE restart checks come under a new fragment; the one before stays good, as checks under it are still on their way.
     func file(fragment: String, under session: PeerSession) {
         byFragment[fragment] = session
+        // A restart that is taken back makes an old one the newest again.
+        session.fragments.removeAll { $0 == fragment }
         session.fragments.append(fragment)
         if session.fragments.count > Self.maximumFragments {
             let oldest = session.fragments.removeFirst()
