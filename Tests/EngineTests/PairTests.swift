@@ -110,7 +110,8 @@ final class PairTests: XCTestCase {
                 pair.run(for: .seconds(15))
             } else {
                 pair.changeAddresses()
-                pair.run(for: .seconds(5))
+                // The next check of consent, which shows the new path, may be six seconds away.
+                pair.run(for: .seconds(9))
             }
             XCTAssertEqual([pair.offerer.state, pair.answerer.state], [.connected, .connected], "\(mode)")
             try pair.offerer.send(.text("still"), on: channel, at: pair.now)
