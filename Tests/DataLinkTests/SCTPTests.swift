@@ -212,6 +212,23 @@ final class SCTPTests: XCTestCase {
         XCTAssertLessThan(link.sides[0].packets - before, 220, "nothing was repeated")
     }
 
+    /// RFC 9260 clause 6.2. In the meantime an acknowledgement left behind another chunk in its packet.
+    func testALoneMessageIsAcknowledgedSoonAlsoAfterAStreamReset() {
+        let link = connected()
+        for round in 0..<3 {
+            let start = link.now
+            XCTAssertTrue(link.send([UInt8(round)], from: 0, stream: 1, reliability: .maxRetransmits(3)))
+            link.run(limit: .milliseconds(3000)) { $0.sides[0].association.bufferedBytes == 0 }
+            XCTAssertLessThanOrEqual(link.now - start, .milliseconds(60), "round \(round)")
+            link.run(limit: .milliseconds(200))
+            link.send([7], from: 0, stream: 1, reliability: .maxRetransmits(3))
+            link.run(limit: .milliseconds(1000)) { $0.sides[1].messages.count == 2 * (round + 1) }
+            link.sides[1].association.reset([StreamID(UInt16(5 + round))], at: link.now)
+            link.drain()
+            link.run(limit: .milliseconds(3570))
+        }
+    }
+
     func testIdleAssociationsWakeRarely() {
         let link = connected()
         link.run(limit: .milliseconds(500))

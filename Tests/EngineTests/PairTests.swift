@@ -111,7 +111,7 @@ final class PairTests: XCTestCase {
             } else {
                 // Nobody is told: the next check of consent, at most 6 s later (RFC 7675 clause 5.1), comes from the new address.
                 pair.changeAddresses()
-                pair.run(for: .seconds(7))
+                pair.run(for: .seconds(9))
             }
             XCTAssertEqual([pair.offerer.state, pair.answerer.state], [.connected, .connected], "\(mode)")
             try pair.offerer.send(.text("still"), on: channel, at: pair.now)

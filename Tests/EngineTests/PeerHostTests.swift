@@ -52,6 +52,19 @@ final class PeerHostTests: XCTestCase {
             try offerer.with { peer, now in try peer.setRemote(try SessionDescription(parsing: answer.description), .answer, at: now) }
         }
 
+        /// A check of the offerer's, as somebody may have seen it.
+        func check() throws -> [UInt8] {
+            let environment = try EngineEnvironment()
+            let credentials = answerer.with { peer, _ in peer.session!.localCredentials }
+            let theirs = offerer.with { peer, _ in peer.localUsernameFragment }
+            var check = STUNMessage(.request, .binding, STUNTransactionID(environment))
+            check.add(.username, text: credentials.usernameFragment + ":" + theirs)
+            check.add(.priority, u32: 1)
+            check.add(.iceControlling, u64: 1)
+            check.add(.useCandidate)
+            return check.encoded(key: Array(credentials.password.utf8), environment.digests, fingerprint: true)
+        }
+
         func send() { try? offerer.with { peer, now in try peer.send(.text("x"), on: channel!, at: now) } }
         var isOpen: Bool { offerer.with { peer, _ in peer.dataChannelState(channel!) == .open } }
     }
@@ -101,6 +114,51 @@ final class PeerHostTests: XCTestCase {
         XCTAssertEqual(after.1, before.1)
         await loop.run { _ in box.link!.send() }
         try await eventually("the peer is not disturbed") { await loop.run { _ in box.link!.echoes } == 1 }
+        await loop.run { _ in box.link = nil }
+        await loop.stop()
+    }
+
+    /// Checks are sent in the clear: whoever sees one can send it again, from many addresses.
+    func testRepeatedChecksFromElsewhereDoNotPushThePathInUseOut() async throws {
+        let loop = try HostLoop()
+        let box = try await connected(loop)
+        try await loop.run { loop in
+            let link = box.link!, bytes = try link.check()
+            for _ in 0..<80 {
+                let socket = loop.keep(try UDPSocket(SocketAddress(IPAddress(127, 0, 0, 1), 0), reactor: loop.reactor) { _ in })
+                socket.send(bytes.span, segmentSize: bytes.count, to: SocketAddress(IPAddress(127, 0, 0, 1), link.server.port))
+            }
+        }
+        try await eventually("the table of paths is full") { await loop.run { _ in box.link!.server.pathCount } == 32 }
+        await loop.run { _ in box.link!.send() }
+        try await eventually("the peer is not disturbed") { await loop.run { _ in box.link!.echoes } == 1 }
+        let strangers = await loop.run { _ in box.link!.server.strangers }
+        XCTAssertEqual(strangers, 0)
+        await loop.run { _ in box.link = nil }
+        await loop.stop()
+    }
+
+    func testAfterManyRestartsThatWereTakenBackTheOldFragmentIsKnown() async throws {
+        let loop = try HostLoop()
+        let box = try await connected(loop)
+        let before = await loop.run { _ in box.link!.server.pathCount }
+        try await loop.run { loop in
+            let link = box.link!
+            for _ in 0..<10 {
+                try link.answerer.with { peer, now in
+                    try peer.setLocal(peer.createOffer(restartsICE: true, at: now), .offer, at: now)
+                }
+                link.answerer.with { peer, now in peer.rollback(at: now) }
+            }
+            let bytes = try link.check()
+            let socket = loop.keep(try UDPSocket(SocketAddress(IPAddress(127, 0, 0, 1), 0), reactor: loop.reactor) { _ in })
+            socket.send(bytes.span, segmentSize: bytes.count, to: SocketAddress(IPAddress(127, 0, 0, 1), link.server.port))
+        }
+        try await eventually("the check is heard") {
+            await loop.run { _ in box.link!.server.pathCount == before + 1 || box.link!.server.strangers > 0 }
+        }
+        let strangers = await loop.run { _ in box.link!.server.strangers }
+        XCTAssertEqual(strangers, 0)
         await loop.run { _ in box.link = nil }
         await loop.stop()
     }

@@ -60,6 +60,60 @@ final class PeerRulesTests: XCTestCase {
         XCTAssertEqual(raw.peer.selectedPair?.remote.address, raw.address)
     }
 
+    /// Whoever names somebody else's address makes us send there three small datagrams, not go on for half a minute.
+    func testAnAddressThatDoesNotAnswerIsAskedThrice() throws {
+        let raw = RawPeer()
+        try raw.connect([RawPeer.video(mid: "0")])
+        let first = raw.address
+        raw.answersChecks = false
+        raw.address.port = 7000
+        raw.check()
+        raw.address = first
+        for _ in 0..<20 {
+            raw.run(for: .seconds(2))
+            raw.check()
+        }
+        XCTAssertEqual(raw.checksReceived, 3)
+        XCTAssertEqual(raw.peer.selectedPair?.remote.address, first)
+        XCTAssertEqual(raw.peer.state, .connected)
+    }
+
+    /// A check is sent in the clear: a bystander of the old network can repeat it from his own address, as often as he likes.
+    func testABystanderWhoRepeatsChecksDoesNotKeepThePeerFromMoving() throws {
+        let raw = RawPeer()
+        try raw.connect([RawPeer.video(mid: "0")])
+        let first = raw.address, second = SocketAddress(IPAddress(10, 0, 0, 9), 7000)
+        raw.holdsAnswers = true
+        raw.address = second
+        raw.check()
+        for port in UInt16(1)...60 {
+            for _ in 0..<3 { raw.replayCheck(from: SocketAddress(IPAddress(10, 6, 6, 6), port)) }
+        }
+        XCTAssertEqual(raw.peer.selectedPair?.remote.address, first)
+        raw.releaseAnswers()
+        XCTAssertEqual(raw.peer.selectedPair?.remote.address, second)
+    }
+
+    func testTheLastWishThatIsAnsweredCounts() throws {
+        let raw = RawPeer()
+        try raw.connect([RawPeer.video(mid: "0")])
+        let places = [SocketAddress(IPAddress(10, 0, 0, 9), 7000), SocketAddress(IPAddress(10, 0, 0, 8), 7000)]
+        for isInOrder in [true, false] {
+            raw.holdsAnswers = true
+            for place in places {
+                raw.address = place
+                raw.check()
+                raw.run(for: .milliseconds(1))
+            }
+            raw.releaseAnswers(inOrder: isInOrder)
+            XCTAssertEqual(raw.peer.selectedPair?.remote.address, places[1])
+            raw.holdsAnswers = false
+            raw.address = SocketAddress(IPAddress(10, 0, 0, 7), 7000)
+            raw.check()
+            XCTAssertEqual(raw.peer.selectedPair?.remote.address, raw.address)
+        }
+    }
+
     // MARK: Association
 
     /// Chromium, where the section that carries the transport is stopped: the rest goes on by new ports and a new handshake, whether the end
@@ -111,6 +165,27 @@ final class PeerRulesTests: XCTestCase {
             raw.check()
             raw.shakeHands()
             XCTAssertEqual(raw.peer.state, .connected)
+        }
+    }
+
+    /// Datagrams are faster than descriptions: the new path may be nominated, and shake hands, before the answer that means it.
+    func testANewTransportThatIsFasterThanItsAnswer() throws {
+        for saysGoodbye in [true, false] {
+            let raw = RawPeer()
+            try raw.connect([RawPeer.video(mid: "0"), RawPeer.video(mid: "1")])
+            try raw.peer.setLocal(raw.peer.createOffer(at: raw.now), .offer, at: raw.now)
+            if saysGoodbye { raw.closeAssociation() }
+            raw.address.port = 6000
+            raw.check()
+            raw.run(for: .milliseconds(100))
+            var answer = try raw.description([RawPeer.video(mid: "0", port: 0), RawPeer.video(mid: "1")])
+            answer.transport.setup = .active
+            try raw.peer.setRemote(answer, .answer, at: raw.now)
+            XCTAssertEqual(raw.peer.state, .connecting, "goodbye \(saysGoodbye)")
+            raw.shakeHands()
+            XCTAssertEqual(raw.peer.state, .connected, "goodbye \(saysGoodbye)")
+            raw.sendVideo(5, 1, mid: "1")
+            XCTAssertEqual(videoFrames(raw).count, 1)
         }
     }
 

@@ -12,6 +12,11 @@ final class RawPeer {
     var credentials = IceCredentials(usernameFragment: "rawpeer1", password: "0123456789012345678901")
     /// Whether checks that come are answered.
     var answersChecks = true
+    /// Answers wait until `releaseAnswers`.
+    var holdsAnswers = false
+    private var held: [(bytes: [UInt8], from: SocketAddress)] = []
+    /// The newest check sent, for somebody else to repeat.
+    private(set) var lastCheck: [UInt8] = []
     private(set) var dtls: any DTLSEndpoint
     private(set) var srtp: (any SRTPSession)?
     /// What the peer sent, in the clear, and where it sent media and DTLS to last.
@@ -75,7 +80,21 @@ final class RawPeer {
         message.add(.iceControlling, u64: 1)
         if isNominated { message.add(.useCandidate) }
         guard let password = peer.session?.localCredentials.password else { return XCTFail("no session") }
-        deliver(message.encoded(key: Array(password.utf8), environment.digests, fingerprint: true))
+        lastCheck = message.encoded(key: Array(password.utf8), environment.digests, fingerprint: true)
+        deliver(lastCheck)
+    }
+
+    func replayCheck(from stranger: SocketAddress) {
+        peer.receive(lastCheck.span, on: NetworkPath(Self.transport, stranger), at: now)
+        pump()
+    }
+
+    func releaseAnswers(inOrder: Bool = true) {
+        for answer in inOrder ? held : held.reversed() {
+            peer.receive(answer.bytes.span, on: NetworkPath(Self.transport, answer.from), at: now)
+        }
+        held = []
+        pump()
     }
 
     /// Begins a new association.
@@ -173,6 +192,7 @@ final class RawPeer {
         guard answersChecks, destination == address else { return }
         var response = STUNMessage(.success, to: message)
         response.add(.xorMappedAddress, address: SocketAddress(IPAddress(10, 0, 0, 2), 5000))
-        deliver(response.encoded(key: Array(credentials.password.utf8), environment.digests, fingerprint: true))
+        let bytes = response.encoded(key: Array(credentials.password.utf8), environment.digests, fingerprint: true)
+        if holdsAnswers { held.append((bytes, address)) } else { deliver(bytes) }
     }
 }

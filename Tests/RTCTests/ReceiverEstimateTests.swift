@@ -44,4 +44,26 @@ final class ReceiverEstimateTests: XCTestCase {
             XCTAssertTrue((860_000...1_500_000).contains(report.bitrate), "\(report)")
         }
     }
+
+    /// A sender chooses its send times: each packet may name a time 31 s from the one before.
+    func testSendTimesThatLeapNeitherStopTheEstimateNorAddUp() {
+        for leap in [31, -31, 2, -2] as [Int64] {
+            var estimate = ReceiverEstimate()
+            var now = Instant.zero + .seconds(1), ticks: Int64 = 0
+            for _ in 0..<2000 {
+                now += .milliseconds(10)
+                ticks += leap << 18
+                estimate.received(bytes: 1200, sendTime: UInt32(truncatingIfNeeded: ticks) & 0xFF_FFFF, at: now)
+            }
+            // The clock is good again, and the path too narrow.
+            var reports: [Int] = []
+            for number in 0..<300 {
+                now += .milliseconds(14)
+                let sent = UInt32(truncatingIfNeeded: ticks + Int64(number) * 2621) & 0xFF_FFFF
+                estimate.received(bytes: 1200, sendTime: sent, at: now)
+                if let due = estimate.deadline, due <= now, let bitrate = estimate.report(at: now) { reports.append(bitrate) }
+            }
+            XCTAssertLessThan(reports.last ?? .max, 690_000, "leaps of \(leap) s: \(reports)")
+        }
+    }
 }

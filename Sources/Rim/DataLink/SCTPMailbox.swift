@@ -29,8 +29,8 @@ final class SCTPMailbox {
     var isDrained: Bool { packets.isEmpty && events.isEmpty }
 
     func post(packet: [UInt8]) {
-        // RFC 9260 clause 6.10: a SACK comes first in its packet.
-        if packet.count > 12, packet[12] == SCTPChunk.acknowledgement { owesAcknowledgement = false }
+        // The library puts it behind control chunks that were waiting already.
+        if owesAcknowledgement, packet.span.hasChunk(SCTPChunk.acknowledgement) { owesAcknowledgement = false }
         if !packets.append(packet) { droppedPackets += 1 }
     }
 

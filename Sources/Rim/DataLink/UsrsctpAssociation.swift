@@ -49,7 +49,9 @@ import Wire
         guard unsafe socket != nil, packet.count >= 12 else { return }
         stack.advance(to: now)
         mailbox.hearsAbort = packet.hasChunk(SCTPChunk.abort)
-        if !mailbox.owesAcknowledgement, packet.hasChunk(SCTPChunk.data) {
+        // What was owed for too long was for data that the library did not want: newer data counts anew.
+        let isOverdue = stack.lastTick >= acknowledgesAt + SCTPStack.tick
+        if !mailbox.owesAcknowledgement || isOverdue, packet.hasChunk(SCTPChunk.data) {
             mailbox.owesAcknowledgement = true
             acknowledgesAt = stack.lastTick + Self.acknowledgementDelay
         }
@@ -137,7 +139,7 @@ enum SCTPChunk {
 
 extension Span<UInt8> {
     /// Whether a chunk of this type is in the packet.
-    fileprivate func hasChunk(_ type: UInt8) -> Bool {
+    func hasChunk(_ type: UInt8) -> Bool {
         var offset = 12
         while offset + 4 <= count {
             if self[offset] == type { return true }

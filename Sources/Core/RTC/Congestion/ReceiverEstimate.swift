@@ -9,7 +9,7 @@ package struct ReceiverEstimate: Sendable {
     private var rate: RateControl?
     private var lastSendTime: UInt32?
     /// The sender's clock, unwrapped, from an arbitrary beginning.
-    private var sendClock = Instant.zero + .seconds(60)
+    private var sendClock = Self.origin
     private var reported: Int?
     private var hasNews = false
     /// When `report` is due; nil while nothing comes.
@@ -20,6 +20,10 @@ package struct ReceiverEstimate: Sendable {
     private static let patience = Duration.milliseconds(500)
     /// A receiver cannot tell more of the path than half as much again as came.
     private static let headroom = 1.5
+    private static let origin = Instant.zero + .seconds(60)
+    private static let end = Instant.zero + .seconds(1_000_000_000)
+    /// A longer step between two packets is another clock, or a pause that 24 bits cannot tell; one further back is no reordering.
+    private static let longestStep = Duration.seconds(3), furthestBack = Duration.milliseconds(-500)
     private static let limits = BitrateLimits(minimum: 50_000, start: 300_000)
 
     package init() {}
@@ -52,7 +56,13 @@ package struct ReceiverEstimate: Sendable {
         if let lastSendTime {
             // The difference of two 24-bit numbers, with its sign.
             let difference = Int64(Int32(bitPattern: (sendTime &- lastSendTime) << 8) >> 8)
-            sendClock += Duration(nanoseconds: difference * 1_000_000_000 / (1 << 18))
+            let step = Duration(nanoseconds: difference * 1_000_000_000 / (1 << 18))
+            sendClock += step
+            // Steps that a peer chooses must not add up beyond what a clock can hold, nor leave the groups waiting for the past to come back.
+            if step > Self.longestStep || step < Self.furthestBack || sendClock < .zero || sendClock > Self.end {
+                groups = ArrivalGroups()
+                sendClock = Self.origin
+            }
         }
         lastSendTime = sendTime
         return sendClock

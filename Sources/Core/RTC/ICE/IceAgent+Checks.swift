@@ -143,7 +143,7 @@ extension IceAgent {
         }
         let id = STUNTransactionID(environment)
         let bytes = checkRequest(id, pair, generation.local, remote, isNomination: kind == .nomination)
-        if kind == .ordinary { pairs[index].state = .inProgress }
+        if kind == .ordinary || kind == .question { pairs[index].state = .inProgress }
         if kind == .consent { statistics.consentRequestsSent += 1 } else { statistics.requestsSent += 1 }
         let timeout = checkTimeout
         checks.append(
@@ -199,7 +199,7 @@ extension IceAgent {
                 i += 1
             case .giveUp:
                 let check = checks.remove(at: i)
-                if !check.isPassive { checkFailed(check) }
+                if !check.isPassive || check.kind == .question && !check.isCancelled { checkFailed(check) }
             }
         }
     }

@@ -176,7 +176,7 @@ extension IceAgent {
     }
 
     /// RFC 8445 clause 7.3.2. For the first path an authenticated check is enough: DTLS, whose handshake shows that the address hears us, comes
-    /// before anything else that is sent there. A later change of path is asked for by one check of our own, as a full agent would: whoever can
+    /// before anything else that is sent there. A later change of path is asked for by a check of our own, as a full agent would: whoever can
     /// forge source addresses could else point the stream at somebody. A TCP connection has shown as much by its handshake.
     private mutating func answeredLite(pair index: Int, isNominated: Bool, at now: Instant) {
         let pair = pairs[index]
@@ -188,9 +188,22 @@ extension IceAgent {
         }
         guard isNominated || activeID == nil else { return }
         pairs[index].nominateOnSuccess = isNominated
-        // One for each of theirs: nobody is asked more often than he asks, and a later wish replaces an earlier one.
-        checks.removeAll { $0.pair != pair.id }
-        sendCheck(.ordinary, pair: index, at: now)
+        // Of a host's wishes the last counts. Those of others stay: a check that somebody saw and sends again from elsewhere must not take the
+        // question to the peer's own new address away.
+        withdrawQuestions { $0.id != pair.id && $0.remoteAddress.ip == pair.remoteAddress.ip }
+        let asked = checks.filter { !$0.isCancelled && $0.pair != pair.id }
+        if asked.count >= IceLimits.questions { withdrawQuestions { $0.id == asked[0].pair } }
+        let repeated = checks.filter { $0.pair == pair.id }
+        if repeated.count >= IceLimits.questionsForPair { checks.removeAll { $0.id == repeated[0].id } }
+        sendCheck(.question, pair: index, at: now)
+    }
+
+    private mutating func withdrawQuestions(_ areMeant: (IcePair) -> Bool) {
+        for index in pairs.indices where pairs[index].state == .inProgress && areMeant(pairs[index]) {
+            pairs[index].state = .frozen
+            let id = pairs[index].id
+            checks.removeAll { $0.pair == id }
+        }
     }
 
     /// Whether a nomination moves the path. A peer that nominates every pair at first (RFC 5245's aggressive way) must not make it swing:
@@ -279,11 +292,17 @@ extension IceAgent {
         if check.kind == .nomination, isControlling || remoteIsLite {
             select(pair.id, at: now)
         } else if pair.nominateOnSuccess, !isControlling, configuration.mode == .lite || mayMove(to: pair, at: now) {
-            // A lite agent goes where it was asked to last.
-            if configuration.mode == .lite { pairs[index].nominateOnSuccess = false }
+            if configuration.mode == .lite { answeredQuestion(check, pair: index) }
             select(pair.id, at: now)
         }
         refreshRoute(at: now)
+    }
+
+    /// A lite agent goes where it was asked to last: earlier wishes are void, later ones may still be answered.
+    private mutating func answeredQuestion(_ check: IceCheck, pair index: Int) {
+        pairs[index].nominateOnSuccess = false
+        let earlier = Set(checks.filter { !$0.isCancelled && $0.sentAt < check.sentAt }.map(\.pair))
+        withdrawQuestions { earlier.contains($0.id) }
     }
 
     /// RFC 8445 clause 7.2.5.3.1: an address of ours that only the peer sees is a local peer-reflexive candidate of the same base.

@@ -115,6 +115,8 @@ public enum IceLimits {
     public static let remoteCandidates = 100
     public static let pairs = 200
     public static let outstandingChecks = 100
+    /// Addresses that a lite agent asks at a time, and checks on their way to each.
+    public static let questions = 16, questionsForPair = 4
     public static let validatedPaths = 32
     public static let names = 16
     public static let relays = 8

@@ -43,7 +43,8 @@ struct IcePair: Sendable {
 
 /// A check on its way (RFC 8445 clause 7.2.5).
 struct IceCheck: Sendable {
-    enum Kind: Sendable { case ordinary, nomination, consent }
+    /// `question`: a lite agent's, whether the address that the peer nominated hears us.
+    enum Kind: Sendable { case ordinary, nomination, consent, question }
 
     let id: STUNTransactionID
     let pair: Int
@@ -55,8 +56,11 @@ struct IceCheck: Sendable {
     /// A newer check took its place: it may still be answered, but is not repeated and its silence means nothing.
     var isCancelled = false
 
-    /// Consent checks and those that were replaced are not repeated, and forgotten after ten seconds.
-    var isPassive: Bool { isCancelled || kind == .consent }
+    /// How often a question is sent: whoever names somebody else's address must not make us go on.
+    private static let questionAttempts = 3
+
+    /// Consent checks and those that were replaced are not repeated, and forgotten after ten seconds; so are questions that were sent often enough.
+    var isPassive: Bool { isCancelled || kind == .consent || kind == .question && retransmission.sent >= Self.questionAttempts }
     var deadline: Instant { isPassive ? sentAt + .seconds(10) : retransmission.deadline }
 
     mutating func step(at now: Instant) -> STUNRetransmission.Step {

@@ -125,6 +125,7 @@ extension Peer {
 
     /// RFC 8829 clause 4.1.10.2: what an offer that is taken back began, ends with it.
     private mutating func undoRestart(at now: Instant) {
+        pairAtOffer = nil
         guard ice.undoRestart(at: now) else { return }
         appliedCandidates.formUnion(candidatesBeforeRestart)
         gathers = ice.gatheringState != .new

@@ -22,6 +22,8 @@ public struct Peer: ~Copyable {
     /// close_notify came while descriptions were under way.
     var associationClosedAt: Instant?
     var renewal: TransportRenewal?
+    /// The path in use when the offer of ours went out that is under way.
+    var pairAtOffer: Int?
     /// Of the association before: what its path carried, bit/s, and what it sent.
     var before: (bitrate: Int, counts: (packets: Int, bytes: Int, batches: Int))?
     var media: MediaTransport?

@@ -35,10 +35,12 @@ extension Peer {
     /// To be called with every agreement, before ICE hears of it.
     mutating func applyAssociation(_ session: NegotiatedSession, at now: Instant) {
         guard dtls != nil, let association, negotiator.signalingState == .stable else { return }
+        if let due = renewal?.until, due <= now { renewal = nil }
         switch association.change(to: session) {
         case .none: break
         case .possible:
-            renewal = TransportRenewal(oldPair: ice.activeID, until: now + TransportRenewal.patience)
+            // Where the offer was ours, the peer knew first, and may be on its new path already.
+            renewal = TransportRenewal(oldPair: pairAtOffer ?? ice.activeID, until: now + TransportRenewal.patience)
             self.association = AssociationIdentity(session)
             ice.doubtPath(at: now)
             data.expectAnother(until: now + TransportRenewal.patience)
@@ -50,6 +52,7 @@ extension Peer {
         if associationClosedAt != nil, dtls != nil {
             if renewal == nil { closedByPeer(at: now) } else { endAssociation("the peer begins a new transport", at: now) }
         }
+        pairAtOffer = nil
     }
 
     /// The path in use is another: with a renewal under way, the new transport's.
@@ -61,6 +64,7 @@ extension Peer {
 
     /// An offer of ours is under way: its answer may come after the end of the association that it replaces.
     mutating func awaitRenewal(at now: Instant) {
+        pairAtOffer = ice.activeID
         if dtlsIsConnected { data.expectAnother(until: now + TransportRenewal.patience) }
     }
 

@@ -10,7 +10,7 @@ extension FanOut {
         let ice = IceConfiguration(mode: .lite, transports: host.transports)
         let session = try host.makeSession(PeerConfiguration(ice: ice, videoCodecs: [codec], answersPassive: true))
         let track = session.with { peer, _ in peer.addTransceiver(.video, direction: .sendonly) }
-        session.onEvent = { [unowned self, unowned session] event in follow(event, of: session, on: track) }
+        session.onEvent = { [weak self, unowned session] event in self?.follow(event, of: session, on: track) }
         do {
             return (session, try session.answer(offer))
         } catch {

@@ -135,6 +135,8 @@ public final class PeerHost {
     /// After an ICE restart checks come under a new fragment; the one before stays good, as checks under it are still on their way.
     func file(fragment: String, under session: PeerSession) {
         byFragment[fragment] = session
+        // A restart that is taken back makes an old one the newest again.
+        session.fragments.removeAll { $0 == fragment }
         session.fragments.append(fragment)
         if session.fragments.count > Self.maximumFragments {
             let oldest = session.fragments.removeFirst()
@@ -208,7 +210,9 @@ public final class PeerHost {
         byPath[path] = session
         session.paths.append(path)
         if session.paths.count > Self.maximumPaths {
-            let oldest = session.paths.removeFirst()
+            // Not the one in use: whoever saw a check can send it again from many addresses.
+            let inUse = session.selectedAddress
+            let oldest = session.paths.remove(at: session.paths.firstIndex { $0.remote != inUse } ?? 0)
             if byPath[oldest] === session { byPath[oldest] = nil }
         }
     }

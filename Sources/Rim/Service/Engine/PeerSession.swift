@@ -81,6 +81,9 @@ public final class PeerSession {
         return try outcome!.get()
     }
 
+    /// Where the peer is, as far as it has nominated a path.
+    var selectedAddress: SocketAddress? { peer.selectedPair?.remote.address }
+
     func wasHeard(within duration: Duration, of now: Instant) -> Bool { lastHeard.map { now - $0 <= duration } ?? false }
 
     func receive(_ bytes: Span<UInt8>, on path: NetworkPath, at now: Instant) -> PeerRefusal? {
