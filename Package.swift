@@ -43,11 +43,13 @@ let package = Package(
         module("Core/Wire", [], linking: ["m"]),  // rounding
         module("Core/RTC", ["Wire"]),
         module("Core/NetSim", ["Wire", "RTC"]),
+        module("Core/HTTP", ["Wire"]),
 
         // Rim: touches the outside world, one C family each.
         module("Rim/Reactor", ["Wire", "CLinux"]),
         module("Rim/Crypto", ["Wire", "RTC", "COpenSSL"]),
         module("Rim/DataLink", ["Wire", "RTC", "CUsrsctp"]),
+        module("Rim/Web", ["Wire", "HTTP", "Reactor", "CZlib"]),
         module("Rim/Media", ["Wire", "RTC", "COpenH264", "CVPX", "COpus"]),
         module("Rim/Service", ["Wire", "RTC", "Reactor", "Crypto", "DataLink", "Media"]),
 
@@ -67,6 +69,7 @@ let package = Package(
         // C: module maps and shims, one folder a library.
         .target(name: "CLinux", path: "Sources/C/CLinux"),
         library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("COpus"), library("CSRTP"),
+        library("CZlib"),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
         tests("WireTests", ["Wire"]),
@@ -76,6 +79,7 @@ let package = Package(
         tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime"]),
         tests("EngineTests", ["Wire", "RTC", "NetSim", "Reactor", "Service", "CVirtualTime"]),
         tests("FuzzTests", ["FuzzTargets"]),
+        tests("HTTPTests", ["Wire", "HTTP"]),
         tests("ReactorTests", ["Wire", "Reactor"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],

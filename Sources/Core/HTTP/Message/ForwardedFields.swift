@@ -9,6 +9,8 @@ public struct ForwardedClient: Sendable, Hashable {
     /// Whether the client spoke TLS to the outermost trusted proxy.
     public var isSecure: Bool
 
+    public init(address: IPAddress, isSecure: Bool) { (self.address, self.isSecure) = (address, isSecure) }
+
     /// `peer`: who is at the other end of the connection; `isSecure`: whether that is TLS.
     public init(_ fields: HTTPFields, peer: IPAddress, isSecure: Bool, isTrusted: (IPAddress) -> Bool) {
         (address, self.isSecure) = (peer, isSecure)
