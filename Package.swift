@@ -51,11 +51,11 @@ let package = Package(
         module("Rim/DataLink", ["Wire", "RTC", "CUsrsctp"]),
         module("Rim/Web", ["Wire", "HTTP", "Reactor", "CZlib"]),
         module("Rim/Media", ["Wire", "RTC", "COpenH264", "CVPX", "COpus"]),
-        module("Rim/Service", ["Wire", "RTC", "Reactor", "Crypto", "DataLink", "Media"]),
+        module("Rim/Service", ["Wire", "RTC", "HTTP", "Web", "Reactor", "Crypto", "DataLink", "Media"]),
 
         // App: composition roots.
         .executableTarget(
-            name: "waldo", dependencies: ["Wire", "RTC", "Crypto", "Service"], path: "Sources/App/waldo",
+            name: "waldo", dependencies: ["Wire", "RTC", "Crypto", "Web", "Service"], path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
         // Examples: one file each.
