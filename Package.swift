@@ -59,7 +59,7 @@ let package = Package(
             exclude: ["README.md"], swiftSettings: house),
 
         // Examples: one file each.
-        example("TwoPeers", ["Wire", "RTC", "Service"]),
+        example("TwoPeers", ["Wire", "RTC", "NetSim", "Service"]),
         example("VideoSender", ["Wire", "RTC", "Reactor", "Media", "Service"]),
 
         // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.
@@ -72,15 +72,18 @@ let package = Package(
         library("CZlib"),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
+        // What several of the tests below use.
+        .target(name: "TestSupport", dependencies: ["Wire", "Reactor"], path: "Tests/TestSupport", swiftSettings: house),
+
         tests("WireTests", ["Wire"]),
         tests("RTCTests", ["Wire", "RTC"], resources: [.copy("Resources")]),
         tests("NetSimTests", ["Wire", "RTC", "NetSim"]),
-        tests("CryptoTests", ["Wire", "RTC", "Crypto", "CSRTP", "CVirtualTime"]),
-        tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime"]),
-        tests("EngineTests", ["Wire", "RTC", "NetSim", "Reactor", "Service", "CVirtualTime"]),
+        tests("CryptoTests", ["Wire", "RTC", "Crypto", "CSRTP", "CVirtualTime", "TestSupport"]),
+        tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime", "TestSupport"]),
+        tests("EngineTests", ["Wire", "RTC", "NetSim", "Reactor", "Service", "CVirtualTime", "TestSupport"]),
         tests("FuzzTests", ["FuzzTargets"]),
         tests("HTTPTests", ["Wire", "HTTP"]),
-        tests("ReactorTests", ["Wire", "Reactor"]),
+        tests("ReactorTests", ["Wire", "Reactor", "TestSupport"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],
     swiftLanguageModes: [.v6]

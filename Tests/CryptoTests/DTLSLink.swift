@@ -1,18 +1,11 @@
 import Crypto
 import RTC
+import TestSupport
 import Wire
 import XCTest
 
 /// Two real DTLS endpoints and a network between them on a virtual clock: every delay, loss and repetition comes from the seed.
 final class DTLSLink {
-    struct Conditions {
-        var loss = 0.0
-        var duplication = 0.0
-        var delay = Duration.milliseconds(10)
-        /// Up to this much more delay for each datagram, so that they overtake one another.
-        var jitter = Duration.zero
-    }
-
     struct Side {
         let endpoint: any DTLSEndpoint
         var keys: SRTPKeyingMaterial?
@@ -25,17 +18,13 @@ final class DTLSLink {
 
     var sides: [Side]
     var now = Instant(nanoseconds: 5_000_000_000)
-    var conditions: Conditions
+    var wire: LossyWire
     /// Sees every datagram before the network does; nil keeps it.
     var tamper: ((_ from: Int, [UInt8]) -> [[UInt8]])?
-    private var random: SeededRandom
-    private var flying: [(at: Instant, order: Int, to: Int, bytes: [UInt8])] = []
-    private var order = 0
 
-    init(client: any DTLSEndpoint, server: any DTLSEndpoint, _ conditions: Conditions = Conditions(), seed: UInt64 = 1) {
+    init(client: any DTLSEndpoint, server: any DTLSEndpoint, _ conditions: LossyWire.Conditions = .init(), seed: UInt64 = 1) {
         sides = [Side(endpoint: client), Side(endpoint: server)]
-        self.conditions = conditions
-        random = SeededRandom(seed: seed)
+        wire = LossyWire(conditions, seed: seed)
     }
 
     func start(clientExpects: [Fingerprint], serverExpects: [Fingerprint]) {
@@ -58,16 +47,14 @@ final class DTLSLink {
     func run(limit: Duration = .milliseconds(40_000), until done: (DTLSLink) -> Bool) {
         let end = now + limit
         while !done(self) {
-            var next = flying.map(\.at).min()
+            var next = wire.nextArrival
             for side in sides { next = earlier(next, side.endpoint.deadline) }
             guard let next, next <= end else {
                 now = end
                 return
             }
             now = max(now, next)
-            let due = flying.filter { $0.at <= now }.sorted { ($0.at, $0.order) < ($1.at, $1.order) }
-            flying.removeAll { $0.at <= now }
-            for datagram in due { sides[datagram.to].endpoint.receive(datagram.bytes.span, at: now) }
+            for datagram in wire.arrivals(by: now) { sides[datagram.to].endpoint.receive(datagram.bytes.span, at: now) }
             for side in sides { side.endpoint.advance(to: now) }
             drain()
         }
@@ -78,7 +65,7 @@ final class DTLSLink {
             while let datagram = sides[i].endpoint.nextDatagram() {
                 XCTAssertLessThanOrEqual(datagram.count, 1200)
                 sides[i].sent.append(datagram)
-                for bytes in tamper?(i, datagram) ?? [datagram] { throwIn(bytes, to: 1 - i) }
+                for bytes in tamper?(i, datagram) ?? [datagram] { wire.send(bytes, to: 1 - i, at: now) }
             }
             while let event = sides[i].endpoint.nextEvent() {
                 switch event {
@@ -92,15 +79,6 @@ final class DTLSLink {
                 case .failed(let reason): sides[i].failure = reason
                 }
             }
-        }
-    }
-
-    private func throwIn(_ bytes: [UInt8], to side: Int) {
-        let copies = Double.random(in: 0..<1, using: &random) < conditions.duplication ? 2 : 1
-        for _ in 0..<copies where Double.random(in: 0..<1, using: &random) >= conditions.loss {
-            let late = Int64.random(in: 0...conditions.jitter.nanoseconds, using: &random)
-            flying.append((now + conditions.delay + Duration(nanoseconds: late), order, side, bytes))
-            order += 1
         }
     }
 }

@@ -1,6 +1,7 @@
 import CVirtualTime
 import Crypto
 import RTC
+import TestSupport
 import Wire
 import XCTest
 
@@ -19,7 +20,7 @@ final class DTLSTests: XCTestCase {
         bob = nil
     }
 
-    private func link(_ conditions: DTLSLink.Conditions = .init(), seed: UInt64 = 1) -> DTLSLink {
+    private func link(_ conditions: LossyWire.Conditions = .init(), seed: UInt64 = 1) -> DTLSLink {
         DTLSLink(client: alice.makeDTLS(), server: bob.makeDTLS(), conditions, seed: seed)
     }
 

@@ -1,18 +1,12 @@
 import CVirtualTime
 import DataLink
 import RTC
+import TestSupport
 import Wire
 import XCTest
 
 /// Two associations of the real usrsctp and a network between them, on a virtual clock that the library sees too.
 final class SCTPLink {
-    struct Conditions {
-        var loss = 0.0
-        var duplication = 0.0
-        var delay = Duration.milliseconds(10)
-        var jitter = Duration.zero
-    }
-
     struct Message: Equatable {
         var stream: UInt16
         var protocolID: UInt32
@@ -32,16 +26,12 @@ final class SCTPLink {
 
     var sides: [Side]
     var now: Instant { didSet { virtual_time_set(1_790_000_000_000_000 + now.nanoseconds / 1000) } }
-    var conditions: Conditions
+    var wire: LossyWire
     let maximumPacket: Int
-    private var random: SeededRandom
-    private var flying: [(at: Instant, order: Int, to: Int, bytes: [UInt8])] = []
-    private var order = 0
 
-    init(_ conditions: Conditions = Conditions(), seed: UInt64 = 1, maximumPacket: Int = 1163, maximumMessage: Int = 262_144) {
-        self.conditions = conditions
+    init(_ conditions: LossyWire.Conditions = .init(), seed: UInt64 = 1, maximumPacket: Int = 1163, maximumMessage: Int = 262_144) {
+        wire = LossyWire(conditions, seed: seed)
         self.maximumPacket = maximumPacket
-        random = SeededRandom(seed: seed)
         now = Instant(nanoseconds: 0)
         let parameters = SCTPParameters(maximumPacket: maximumPacket, maximumMessage: maximumMessage)
         sides = [
@@ -76,7 +66,7 @@ final class SCTPLink {
         let end = now + limit
         var wakes = 0
         while !done(self) {
-            var next = flying.map(\.at).min()
+            var next = wire.nextArrival
             for side in sides { next = earlier(next, side.association.deadline) }
             guard let next, next <= end else {
                 now = end
@@ -84,9 +74,7 @@ final class SCTPLink {
             }
             now = max(now, next)
             wakes += 1
-            let due = flying.filter { $0.at <= now }.sorted { ($0.at, $0.order) < ($1.at, $1.order) }
-            flying.removeAll { $0.at <= now }
-            for datagram in due { sides[datagram.to].association.receive(datagram.bytes.span, at: now) }
+            for datagram in wire.arrivals(by: now) { sides[datagram.to].association.receive(datagram.bytes.span, at: now) }
             for side in sides { side.association.advance(to: now) }
             drain()
         }
@@ -98,7 +86,7 @@ final class SCTPLink {
             while let packet = sides[i].association.nextPacket() {
                 XCTAssertLessThanOrEqual(packet.count, maximumPacket)
                 sides[i].packets += 1
-                throwIn(packet, to: 1 - i)
+                wire.send(packet, to: 1 - i, at: now)
             }
             while let event = sides[i].association.nextEvent() {
                 switch event {
@@ -111,15 +99,6 @@ final class SCTPLink {
                 case .failed(let reason): sides[i].failure = reason
                 }
             }
-        }
-    }
-
-    private func throwIn(_ bytes: [UInt8], to side: Int) {
-        let copies = Double.random(in: 0..<1, using: &random) < conditions.duplication ? 2 : 1
-        for _ in 0..<copies where Double.random(in: 0..<1, using: &random) >= conditions.loss {
-            let late = Int64.random(in: 0...conditions.jitter.nanoseconds, using: &random)
-            flying.append((now + conditions.delay + Duration(nanoseconds: late), order, side, bytes))
-            order += 1
         }
     }
 }

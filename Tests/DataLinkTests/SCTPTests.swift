@@ -1,10 +1,11 @@
 import DataLink
 import RTC
+import TestSupport
 import Wire
 import XCTest
 
 final class SCTPTests: XCTestCase {
-    private func connected(_ conditions: SCTPLink.Conditions = .init(), seed: UInt64 = 1) -> SCTPLink {
+    private func connected(_ conditions: LossyWire.Conditions = .init(), seed: UInt64 = 1) -> SCTPLink {
         let link = SCTPLink(conditions, seed: seed)
         link.connect()
         XCTAssertTrue(link.sides[0].isConnected && link.sides[1].isConnected, "seed \(seed): \(link.sides[0].failure ?? "-")")
@@ -97,7 +98,7 @@ final class SCTPTests: XCTestCase {
 
     func testNoRetransmissionsMeansLossRFC7496() {
         let link = connected()
-        link.conditions = .init(loss: 0.3, delay: .milliseconds(10))
+        link.wire.conditions = .init(loss: 0.3, delay: .milliseconds(10))
         for i in 0..<200 {
             link.send([UInt8(i)], from: 0, isOrdered: false, reliability: .maxRetransmits(0))
             link.run(limit: .milliseconds(20))
@@ -106,7 +107,7 @@ final class SCTPTests: XCTestCase {
         XCTAssertTrue((100...180).contains(link.sides[1].messages.count), "\(link.sides[1].messages.count)")
         XCTAssertEqual(Set(link.sides[1].messages.map(\.bytes)).count, link.sides[1].messages.count)
         XCTAssertNil(link.sides[0].failure)
-        link.conditions = .init()
+        link.wire.conditions = .init()
         let before = link.sides[1].messages.count
         link.send([1], from: 0)
         link.run { $0.sides[1].messages.count == before + 1 }
@@ -117,10 +118,10 @@ final class SCTPTests: XCTestCase {
 
     func testMessagesOlderThanTheirLifetimeAreGivenUpRFC3758() {
         let link = connected()
-        link.conditions.loss = 1
+        link.wire.conditions.loss = 1
         for i in 0..<10 { link.send([UInt8(i)], from: 0, reliability: .maxLifetime(milliseconds: 300)) }
         link.run(limit: .milliseconds(3000))
-        link.conditions.loss = 0
+        link.wire.conditions.loss = 0
         link.send([99], from: 0)
         link.run(limit: .milliseconds(15_000)) { !$0.sides[1].messages.isEmpty }
         XCTAssertEqual(link.sides[1].messages.map(\.bytes), [[99]])
@@ -183,12 +184,32 @@ final class SCTPTests: XCTestCase {
 
     func testTenSecondsWithoutNetworkAreSurvived() {
         let link = connected()
-        link.conditions.loss = 1
+        link.wire.conditions.loss = 1
         link.send([1], from: 0)
         link.run(limit: .milliseconds(10_000))
-        link.conditions.loss = 0
+        link.wire.conditions.loss = 0
         link.run(limit: .milliseconds(12_000)) { $0.sides[1].messages.count == 1 }
         XCTAssertEqual(link.sides[1].messages.map(\.bytes), [[1]])
+    }
+
+    /// A burst of datagrams bears the time at which it came; the echoes between them bear a later one. Told as time that goes by again and
+    /// again, this made all timers run out at once.
+    func testTimesThatComeOutOfOrderDoNotMakeTimersRunOut() {
+        let link = SCTPLink()
+        link.connect()
+        let before = link.sides[0].packets
+        for index in 0..<200 {
+            let sender = link.sides[0].association
+            sender.advance(to: link.now)
+            let message = SCTPMessage(
+                stream: StreamID(0), protocolID: 53, bytes: [UInt8(index)], isOrdered: true, reliability: .reliable)
+            XCTAssertTrue(sender.send(message, at: link.now + .milliseconds(15)))
+        }
+        link.now = link.now + .milliseconds(15)
+        link.drain()
+        link.run(limit: .milliseconds(500)) { $0.sides[1].messages.count == 200 }
+        XCTAssertEqual(link.sides[1].messages.count, 200)
+        XCTAssertLessThan(link.sides[0].packets - before, 220, "nothing was repeated")
     }
 
     func testIdleAssociationsWakeRarely() {

@@ -1,3 +1,4 @@
+import NetSim
 import RTC
 import Wire
 import XCTest
@@ -39,7 +40,7 @@ final class DataChannelTests: XCTestCase {
 
     func testNegotiatedChannelsNeedNoAnnouncement() throws {
         var pair = try Pair()
-        let options = DataChannelOptions(label: "agreed", negotiated: StreamID(7))
+        let options = DataChannelOptions(label: "agreed", negotiated: StreamID(255))
         let ours = try pair.offerer.openDataChannel(options, at: pair.now)
         _ = try pair.answerer.openDataChannel(options, at: pair.now)
         try pair.negotiate()
@@ -47,7 +48,12 @@ final class DataChannelTests: XCTestCase {
         try pair.offerer.send(.text("agreed"), on: ours, at: pair.now)
         pair.run(for: .milliseconds(100))
         XCTAssertEqual(messages(pair.answererEvents), [.text("agreed")])
-        XCTAssertThrowsError(try pair.offerer.openDataChannel(options, at: pair.now))
+        for taken in [255, 256] as [UInt16] {
+            let options = DataChannelOptions(label: "not to be had", negotiated: StreamID(taken))
+            XCTAssertThrowsError(try pair.offerer.openDataChannel(options, at: pair.now)) {
+                XCTAssertEqual($0 as? DataChannelError, .streamUnavailable(StreamID(taken), highest: StreamID(255)))
+            }
+        }
     }
 
     func testClosingReachesTheOtherSideAndFreesTheStream() throws {

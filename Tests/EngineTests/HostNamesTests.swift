@@ -1,17 +1,17 @@
 import RTC
 import Reactor
 import Service
-import Synchronization
+import TestSupport
 import Wire
 import XCTest
 
 final class HostNamesTests: XCTestCase {
     /// RFC 6762 clause 5.1: a name under `.local` is asked for by multicast, and whoever owns it answers.
     func testNamesUnderLocalAreFoundByMulticast() async throws {
-        let loop = try HostLoop()
+        let loop = try Loop()
         let name = "6f1c2b7e-0000-4000-8000-00000000abcd.local"
         let owned = IPAddress(192, 0, 2, 77)
-        let found = Mutex<[[IPAddress]]>([])
+        let found = Lock<[[IPAddress]]>([])
         try await loop.run { loop in
             let responder = try UDPSocket(group: MulticastDNS.v4, interfaces: hostAddresses(), reactor: loop.reactor) { socket in
                 socket.receive { bytes, _ in
@@ -29,8 +29,8 @@ final class HostNamesTests: XCTestCase {
     }
 
     func testNamesThatNobodyOwnsAreGivenUpWithinSeconds() async throws {
-        let loop = try HostLoop()
-        let found = Mutex<[String: [IPAddress]]>([:])
+        let loop = try Loop()
+        let found = Lock<[String: [IPAddress]]>([:])
         await loop.run { loop in
             let names = loop.keep(HostNames(reactor: loop.reactor))
             for name in ["nobody-has-this.local", "no-such-host.invalid"] {

@@ -1,3 +1,4 @@
+import NetSim
 import RTC
 import Service
 import Wire
@@ -60,6 +61,67 @@ final class PairTests: XCTestCase {
         }
     }
 
+    /// A call that moves to another device: its offer has other ICE credentials and another certificate.
+    func testAnotherCertificateBeginsANewAssociation_RFC8842_5() throws {
+        for mode in [IceMode.full, .lite] {
+            var pair = try Pair(answererMode: mode)
+            var track = pair.offerer.addTransceiver(.video, direction: .sendonly)
+            _ = try pair.offerer.openDataChannel(DataChannelOptions(label: "first"), at: pair.now)
+            try pair.negotiate()
+            pair.run(for: .seconds(1))
+            try pair.sendFrame(1, on: track)
+            XCTAssertEqual(pair.answererFrames.count, 1)
+
+            pair.answererEvents = []
+            try pair.replaceOfferer()
+            track = pair.offerer.addTransceiver(.video, direction: .sendonly)
+            let channel = try pair.offerer.openDataChannel(DataChannelOptions(label: "second"), at: pair.now)
+            try pair.negotiate()
+            pair.run(for: .seconds(3))
+            XCTAssertEqual([pair.offerer.state, pair.answerer.state], [.connected, .connected], "\(mode)")
+            XCTAssertEqual(pair.offerer.dataChannelState(channel), .open)
+            try pair.offerer.send(.text("forward"), on: channel, at: pair.now)
+            try pair.sendFrame(2, on: track)
+            XCTAssertEqual(pair.answererFrames.count, 1)
+            XCTAssertEqual(
+                pair.answererEvents.compactMap { event in
+                    switch event {
+                    case .dataChannel(.closed): "closed"
+                    case .dataChannel(.opened(_, let options)): "opened \(options.label)"
+                    case .dataChannel(.message(_, .text(let text))): text
+                    default: nil
+                    }
+                }, ["closed", "opened second", "forward"])
+        }
+    }
+
+    /// When the section that carries the transport is rejected, Chromium takes new ports and begins a new association under the old
+    /// credentials and certificate; a peer that stays where it is has kept its own.
+    func testARejectedCarrierMayMeanANewAssociation() throws {
+        for (mode, keepsAddresses) in [(IceMode.full, true), (.lite, true), (.full, false)] {
+            var pair = try Pair(answererMode: mode)
+            _ = pair.offerer.addTransceiver(.audio, direction: .sendonly)
+            let track = pair.offerer.addTransceiver(.video, direction: .sendonly)
+            let channel = try pair.offerer.openDataChannel(DataChannelOptions(label: "control"), at: pair.now)
+            try pair.negotiate()
+            pair.run(for: .seconds(1))
+            try pair.rejectFirstSection()
+            if keepsAddresses {
+                pair.run(for: .seconds(15))
+            } else {
+                // Nobody is told: the next check of consent, at most 6 s later (RFC 7675 clause 5.1), comes from the new address.
+                pair.changeAddresses()
+                pair.run(for: .seconds(7))
+            }
+            XCTAssertEqual([pair.offerer.state, pair.answerer.state], [.connected, .connected], "\(mode)")
+            try pair.offerer.send(.text("still"), on: channel, at: pair.now)
+            try pair.sendFrame(2, on: track)
+            XCTAssertEqual(pair.answererFrames.count, 1, "\(mode) \(keepsAddresses)")
+            XCTAssertTrue(
+                pair.answererEvents.contains { if case .dataChannel(.message(_, .text("still"))) = $0 { true } else { false } })
+        }
+    }
+
     /// W3C webrtc-pc clause 10.7, from the first exchange on.
     func testOffersThatCrossStillConnect() throws {
         var pair = try Pair()
@@ -107,73 +169,50 @@ final class PairTests: XCTestCase {
     }
 }
 
-/// An offerer and an answerer on one virtual clock with a perfect wire between them.
-struct Pair: ~Copyable {
-    var offerer: Peer
-    var answerer: Peer
-    var now = Instant.zero + .seconds(1)
-    var offererEvents: [PeerEvent] = []
-    var answererEvents: [PeerEvent] = []
+typealias Pair = PeerPair
 
-    private static let offererAddress = SocketAddress(IPAddress(10, 0, 0, 1), 5000)
-    private static let answererAddress = SocketAddress(IPAddress(10, 0, 0, 2), 5000)
-
+/// With the real OpenSSL and usrsctp.
+extension PeerPair {
     init(answererMode: IceMode = .full) throws {
-        func configuration(_ address: SocketAddress, _ mode: IceMode) -> PeerConfiguration {
-            PeerConfiguration(
-                ice: IceConfiguration(mode: mode, transports: [LocalTransport(id: TransportID(1), address: address)]),
-                unexpectedMediaDirection: .recvonly)
-        }
         let environments = (try EngineEnvironment(unixTime: 1_800_000_000), try EngineEnvironment(unixTime: 1_800_000_000))
-        offerer = Peer(configuration: configuration(Self.offererAddress, .full), environment: environments.0)
-        answerer = Peer(configuration: configuration(Self.answererAddress, answererMode), environment: environments.1)
+        self.init(environments.0, environments.1, answererMode: answererMode)
     }
 
-    mutating func negotiate() throws {
-        let offer = try offerer.createOffer(at: now)
+    /// Another peer at the same address goes on in the first one's place.
+    mutating func replaceOfferer() throws {
+        let environment = try EngineEnvironment(unixTime: 1_800_000_000)
+        offerer = Self.makePeer(at: offererAddress, environment)
+    }
+
+    /// What is sent now comes from new ports.
+    mutating func changeAddresses() {
+        offererAddress.port += 1000
+        answererAddress.port += 1000
+    }
+
+    /// An offer whose first section is rejected, as Chromium's after `getTransceivers()[0].stop()`.
+    mutating func rejectFirstSection() throws {
+        var offer = try offerer.createOffer(at: now)
         try offerer.setLocal(offer, .offer, at: now)
+        offer.media[0].port = 0
+        offer.groups[0].mids.removeFirst()
         let answer = try answerer.answer(try SessionDescription(parsing: offer.description), at: now)
+        XCTAssertEqual(answer.media[0].port, 0)
         try offerer.setRemote(try SessionDescription(parsing: answer.description), .answer, at: now)
     }
 
-    mutating func run(for duration: Duration) {
-        let end = now + duration
-        while true {
-            exchange()
-            guard let next = earlier(offerer.deadline, answerer.deadline), next <= end else { break }
-            now = max(now, next)
-            offerer.advance(to: now)
-            answerer.advance(to: now)
-        }
-        now = end
+    /// A key frame, and the time for it to arrive.
+    mutating func sendFrame(_ number: UInt8, on track: TransceiverID) throws {
+        let frame: [UInt8] = [0, 0, 0, 1, 0x67, 1, 2, 3, 0, 0, 0, 1, 0x65] + [UInt8](repeating: number + 2, count: 3000)
+        let encoded = EncodedFrame(
+            codec: .h264, bytes: frame, isKeyFrame: true, captureTime: now, timestamp: UInt32(number) * 90_000)
+        var packetiser = VideoPacketiser(codec: .h264)
+        offerer.send(try XCTUnwrap(packetiser.packetise(encoded)), on: track, at: now)
+        run(for: .milliseconds(100))
     }
 
-    private mutating func exchange() {
-        var isQuiet = false
-        while !isQuiet {
-            isQuiet = true
-            while let output = offerer.nextOutput() {
-                isQuiet = false
-                switch output {
-                case .transmit(let datagrams):
-                    for datagram in datagrams.split() {
-                        answerer.receive(datagram.span, on: NetworkPath(TransportID(1), Self.offererAddress), at: now)
-                    }
-                case .event(let event): offererEvents.append(event)
-                default: break
-                }
-            }
-            while let output = answerer.nextOutput() {
-                isQuiet = false
-                switch output {
-                case .transmit(let datagrams):
-                    for datagram in datagrams.split() {
-                        offerer.receive(datagram.span, on: NetworkPath(TransportID(1), Self.answererAddress), at: now)
-                    }
-                case .event(let event): answererEvents.append(event)
-                default: break
-                }
-            }
-        }
+    /// What the answerer has received.
+    var answererFrames: [[UInt8]] {
+        answererEvents.compactMap { event in if case .videoFrame(_, let frame) = event { frame.bytes } else { nil } }
     }
 }

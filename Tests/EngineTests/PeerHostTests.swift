@@ -2,13 +2,14 @@ import RTC
 import Reactor
 import Service
 import Synchronization
+import TestSupport
 import Wire
 import XCTest
 
 final class PeerHostTests: XCTestCase {
     /// Two hosts on loopback with one session each, connected, with a data channel that echoes.
     private final class Link {
-        let loop: HostLoop
+        let loop: Loop
         let server: PeerHost
         let client: PeerHost
         let answerer: PeerSession
@@ -17,7 +18,7 @@ final class PeerHostTests: XCTestCase {
         var echoes = 0
         var states: [PeerState] = []
 
-        init(_ loop: HostLoop) throws {
+        init(_ loop: Loop) throws {
             self.loop = loop
             let loopback = IPAddress(127, 0, 0, 1)
             let environment = try EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
@@ -55,7 +56,7 @@ final class PeerHostTests: XCTestCase {
         var isOpen: Bool { offerer.with { peer, _ in peer.dataChannelState(channel!) == .open } }
     }
 
-    private func connected(_ loop: HostLoop) async throws -> LinkBox {
+    private func connected(_ loop: Loop) async throws -> LinkBox {
         let box = LinkBox()
         try await loop.run { loop in box.link = try Link(loop) }
         try await eventually("the channel is open") { await loop.run { _ in box.link!.isOpen } }
@@ -79,7 +80,7 @@ final class PeerHostTests: XCTestCase {
     }
 
     func testStrangersCostACountAndNothingElse() async throws {
-        let loop = try HostLoop()
+        let loop = try Loop()
         let box = try await connected(loop)
         let before = await loop.run { _ in (box.link!.server.pathCount, box.link!.server.sessions.count) }
         let count = 3000
@@ -106,7 +107,7 @@ final class PeerHostTests: XCTestCase {
 
     /// Checks after a restart come under the new fragment (RFC 8445 clause 9).
     func testAfterARestartChecksFindTheirSession() async throws {
-        let loop = try HostLoop()
+        let loop = try Loop()
         let box = try await connected(loop)
         for round in 1...3 {
             let fragment = await loop.run { _ in box.link!.answerer.with { peer, _ in peer.localUsernameFragment } }
@@ -124,7 +125,7 @@ final class PeerHostTests: XCTestCase {
     }
 
     func testASessionThatItsPeerClosedIsForgotten() async throws {
-        let loop = try HostLoop()
+        let loop = try Loop()
         let box = try await connected(loop)
         await loop.run { _ in box.link!.client.remove(box.link!.offerer) }
         try await eventually("the server forgets it") {
@@ -137,7 +138,7 @@ final class PeerHostTests: XCTestCase {
     }
 
     func testASessionWithServersHasSocketsOfItsOwn() async throws {
-        let loop = try HostLoop()
+        let loop = try Loop()
         let ports = try await loop.run { loop in
             let environment = try EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
             let host = try PeerHost(

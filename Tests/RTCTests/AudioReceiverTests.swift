@@ -32,6 +32,21 @@ final class AudioReceiverTests: XCTestCase {
         XCTAssertEqual(receive(65_535, in: &receiver, at: 26), [], "a repetition")
     }
 
+    func testASenderThatBeginsAgainIsFollowedFromItsSecondPacket_RFC3550_A_1() {
+        for (first, next) in [(UInt16(20_000), UInt16(300)), (20_000, 40_000), (5000, 1000), (100, 65_000)] {
+            var receiver = AudioReceiver(ssrc: SSRC(1))
+            for number in first...(first + 4) { XCTAssertEqual(receive(number, in: &receiver, at: 0), [packet(number)]) }
+            XCTAssertEqual(receive(next, in: &receiver, at: 100), [], "one packet says nothing")
+            XCTAssertEqual(receive(first + 5, in: &receiver, at: 110), [packet(first + 5)], "a stray one is forgotten")
+            XCTAssertEqual(receive(next + 10, in: &receiver, at: 120), [])
+            XCTAssertEqual(receive(next + 11, in: &receiver, at: 140), [packet(next + 11)])
+            XCTAssertEqual(receive(next + 12, in: &receiver, at: 160), [packet(next + 12)])
+            let report = receiver.report(at: .zero + .seconds(1))
+            XCTAssertEqual(report?.cumulativeLost, 0)
+            XCTAssertNil(receiver.deadline)
+        }
+    }
+
     func testDelaySinceTheLastSenderReportEndsAtItsLargestValue_RFC3550_6_4_1() throws {
         for (delay, expected) in [
             (Duration.milliseconds(500), UInt32(32_768)), (.seconds(65_535), 65_535 << 16), (.seconds(864_000), .max),

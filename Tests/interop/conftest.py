@@ -186,22 +186,12 @@ def chromium(playwright):
     browser.close()
 
 
-class Viewer:
-    """A page that has viewer.js, on the server's own origin; without a server on a local one that needs no network."""
-
-    def __init__(self, page, server=None):
-        self.page, self.server = page, server
-        self.errors = []
-        page.set_default_timeout(20_000)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        if not server:
-            page.route("http://127.0.0.1:1/", lambda route: route.fulfill(body="<body>", content_type="text/html"))
-        page.goto(server.url + "/metrics" if server else "http://127.0.0.1:1/")
-        page.evaluate(VIEWER_SCRIPT)
+class Page:
+    """What a page with viewer.js does in every browser."""
 
     def run(self, script, argument=None):
         """The value of a function expression in the page; `viewer` is at hand there."""
-        return self.page.evaluate(script, argument)
+        raise NotImplementedError
 
     def connect(self, **options):
         return self.run("options => viewer.connect(options)", options)
@@ -216,6 +206,23 @@ class Viewer:
         """Waits until `count` more frames have been shown."""
         wanted = self.video()["shown"] + count
         return wait_until(lambda: (figures := self.video())["shown"] >= wanted and figures, f"{count} more frames shown", timeout)
+
+
+class Viewer(Page):
+    """A page that has viewer.js, on the server's own origin; without a server on a local one that needs no network."""
+
+    def __init__(self, page, server=None):
+        self.page, self.server = page, server
+        self.errors = []
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        if not server:
+            page.route("http://127.0.0.1:1/", lambda route: route.fulfill(body="<body>", content_type="text/html"))
+        page.goto(server.url + "/metrics" if server else "http://127.0.0.1:1/")
+        page.evaluate(VIEWER_SCRIPT)
+
+    def run(self, script, argument=None):
+        return self.page.evaluate(script, argument)
 
 
 @pytest.fixture

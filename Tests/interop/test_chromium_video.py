@@ -83,7 +83,6 @@ def test_paused_video_resumes(source, viewer):
 
 
 def test_a_stopped_section_leaves_the_rest_alone(source, viewer):
-    """The second section: with the one that carries the BUNDLE's transport Chromium drops the whole transport."""
     server = source(*SMALL)
     page = viewer(server)
     page.connect(audio=True, channels=[{"label": "data"}])
@@ -98,6 +97,29 @@ def test_a_stopped_section_leaves_the_rest_alone(source, viewer):
     page.wait_for_frames(15)
     assert page.run("from => viewer.videoFigures(from)", start)["gap"] < 1000
     assert page.state() == "connected"
+
+
+def test_the_section_that_carries_the_transport_is_stopped(source, viewer):
+    """Chromium then closes its DTLS association and begins another, on new ports, under the old credentials and certificate (RFC 8842 §5)."""
+    server = source(*SMALL)
+    page = viewer(server)
+    page.connect(audioFirst=True, channels=[{"label": "data"}])
+    page.wait_for_frames(5)
+    assert page.run("() => viewer.echo(viewer.channels[0], 'before')") == "before"
+    port, start = page.run("() => viewer.transport()")["local"]["port"], page.video()["now"]
+    answer = page.run("() => { viewer.pc.getTransceivers()[0].stop(); return viewer.renegotiate(); }")
+    assert "m=audio 0 " in answer, answer
+    page.wait_for_frames(30)
+    assert page.run("() => viewer.transport()")["local"]["port"] != port
+    assert page.run("() => viewer.echo(viewer.channels[0], 'still')") == "still"
+    # A new section in the first place becomes the carrier.
+    answer = page.run("() => { viewer.pc.addTransceiver('audio', { direction: 'recvonly' }); return viewer.renegotiate(); }")
+    assert len(re.findall("^m=audio", answer, re.M)) == 1 and "m=audio 0 " not in answer, answer
+    page.wait_for_frames(30)
+    assert page.run("() => viewer.echo(viewer.channels[0], 'to the end')") == "to the end"
+    assert page.run("from => viewer.videoFigures(from)", start)["gap"] < 1000
+    assert page.state() == "connected"
+    assert server.metrics()["waldo_peers"] == 1
 
 
 @pytest.mark.parametrize("codec", ["h264", "vp8"])

@@ -5,14 +5,14 @@ import time
 
 import pytest
 
-from conftest import VIEWER_SCRIPT, wait_until
+from conftest import VIEWER_SCRIPT, Page
 from marionette import MarionetteError
 
 SMALL = ("--size", "1024x256", "--bitrate", 600)
 
 
-class FirefoxViewer:
-    """The page with viewer.js on the server's own origin; the same methods as the Chromium one's."""
+class FirefoxViewer(Page):
+    """The page with viewer.js on the server's own origin."""
 
     def __init__(self, firefox, server=None, url=None):
         self.firefox, self.server = firefox, server
@@ -22,16 +22,6 @@ class FirefoxViewer:
 
     def run(self, script, argument=None):
         return self.firefox.run(script, argument)
-
-    def connect(self, **options):
-        return self.run("options => viewer.connect(options)", options)
-
-    def video(self):
-        return self.run("() => viewer.videoFigures()")
-
-    def wait_for_frames(self, count=10, timeout=15.0):
-        wanted = self.video()["shown"] + count
-        return wait_until(lambda: (figures := self.video())["shown"] >= wanted and figures, f"{count} more frames shown", timeout)
 
 
 @pytest.fixture
@@ -69,6 +59,19 @@ def test_data_channels_echo(far_source, firefox):
     assert page.run("() => viewer.bytesComeBack(viewer.channels[0], 262144)") == "same"
     page.run("() => { const done = viewer.closed(viewer.channels[0]); viewer.channels[0].close(); return done; }")
     page.wait_for_frames(5)
+
+
+def test_the_section_that_carries_the_transport_is_stopped(far_source, firefox):
+    page = FirefoxViewer(firefox, far_source("--codec", "vp8", *SMALL))
+    page.connect(audioFirst=True, channels=[{"label": "data"}])
+    page.wait_for_frames(15)
+    answer = page.run("() => { viewer.pc.getTransceivers()[0].stop(); return viewer.renegotiate(); }")
+    assert "m=audio 0 " in answer, answer
+    page.wait_for_frames(30)
+    assert page.run("() => viewer.echo(viewer.channels[0], 'still')") == "still"
+    answer = page.run("() => { viewer.pc.addTransceiver('audio', { direction: 'recvonly' }); return viewer.renegotiate(); }")
+    page.wait_for_frames(30)
+    assert page.run("() => viewer.echo(viewer.channels[0], 'to the end')") == "to the end"
 
 
 def test_ice_restart_while_video_runs(far_source, firefox):

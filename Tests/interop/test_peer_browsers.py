@@ -123,6 +123,45 @@ def test_restart_by_either_side_while_video_runs(viewer, who):
         assert page.run("() => viewer.echo(viewer.channels[0], 'after')") == "after"
 
 
+NEGOTIATED = {"ordered": (0, {}), "unordered": (7, {"ordered": False}), "high": (255, {})}
+
+
+@pytest.mark.parametrize("who", ["chromium offers", "we offer"])
+def test_channels_negotiated_by_number(viewer, who):
+    """RFC 8831 clause 6.4: both sides open the same stream, and no DCEP is spoken; beside them channels opened in band by either side."""
+    page = viewer()
+    page.run("""channels => { viewer.start(); viewer.pc.createDataChannel('in band');
+        viewer.fixed = Object.entries(channels).map(([label, [id, options]]) => {
+          const channel = viewer.pc.createDataChannel(label, { negotiated: true, id, ...options });
+          channel.binaryType = 'arraybuffer';
+          return channel;
+        }); }""", NEGOTIATED)
+    options = [word for label, (number, _) in NEGOTIATED.items() for word in ("--channel", f"{label},{number}")]
+    with Peer(*options, "--channel", "ours in band", "--echo") as peer:
+        if who == "we offer":
+            peer.accept(page.run("sdp => viewer.answer(sdp)", peer.offer()))
+        else:
+            page.run("sdp => viewer.accept(sdp)", peer.answer(page.run("() => viewer.offer()")))
+        page.run("() => viewer.connected()")
+        for label in (*NEGOTIATED, "in band", "ours in band"):
+            peer.expect(f"channel open {label}")
+        for at, (label, (number, _)) in enumerate(NEGOTIATED.items()):
+            page.run("at => viewer.opened(viewer.fixed[at])", at)
+            assert page.run("at => viewer.fixed[at].id", at) == number
+            assert page.run("at => viewer.echo(viewer.fixed[at], 'hello')", at) == "hello"
+            assert page.run("at => viewer.bytesComeBack(viewer.fixed[at], 100000)", at) == "same"
+            page.run("at => { viewer.fixed[at].onmessage = event => { viewer.got = event.data; }; }", at)
+            peer.say(f"send {label} to {label}")
+            wait_until(lambda: page.run("() => viewer.got") == f"to {label}", f"our message on {label}")
+        # Only the channel that we opened in band was announced.
+        assert page.run("() => viewer.channels.map(channel => channel.label)") == ["ours in band"]
+        page.run("() => viewer.fixed[1].close()")
+        peer.expect("channel closed unordered")
+        peer.say("close-channel high")
+        page.run("() => viewer.closed(viewer.fixed[2])")
+        assert page.run("() => viewer.echo(viewer.fixed[0], 'still')") == "still"
+
+
 @pytest.fixture
 def firefox_page(firefox, near_page):
     page = FirefoxViewer(firefox, url=near_page)

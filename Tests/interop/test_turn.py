@@ -1,5 +1,6 @@
 """Two of our peers, relay-only on both sides, through coturn: UDP, TCP and TLS to the server (RFC 8656, RFC 8489 clause 9.2)."""
 
+import re
 import time
 
 import pytest
@@ -22,6 +23,14 @@ def frames(line):
 
 def more_frames(peer, number, timeout=20):
     return peer.expect(lambda line: line.startswith("video ") and frames(line) >= number, timeout)
+
+
+def refreshes(server):
+    """The lifetimes that the server's log says were granted anew, by allocation; a lifetime of 0 ends one."""
+    found = {}
+    for session, lifetime in re.findall(r"session (\d+): refreshed,.* lifetime=(\d+)", server.whole_log()):
+        found.setdefault(session, []).append(int(lifetime))
+    return found
 
 
 @pytest.fixture
@@ -57,7 +66,7 @@ def test_the_sides_may_reach_the_server_differently(directory):
 
 @pytest.mark.parametrize("transport", ["udp", "tls"])
 def test_a_restart_refreshes_allocations_with_a_new_nonce(directory, transport):
-    """RFC 8656 clause 8, RFC 8489 clause 9.2.5. Nonces live for 5 s; coturn gives no allocation less than 600 s, so a restart asks for the refresh."""
+    """RFC 8656 clause 8, RFC 8489 clause 9.2.5. Nonces live for 5 s, allocations for 600 s: only the restart can have asked for the refresh."""
     with TurnServer(directory, "--stale-nonce=5") as server:
         with Peer(*relayed(server, transport, "--video", "send", *PICTURE)) as sender, \
              Peer(*relayed(server, transport, "--video", "recv")) as receiver:
@@ -71,6 +80,23 @@ def test_a_restart_refreshes_allocations_with_a_new_nonce(directory, transport):
             log = server.read_log()
             assert "438: Stale nonce" in log, f"expected a stale nonce in the server's log, got\n{log}"
             assert "REFRESH processed, success" in log, f"expected refreshes in the server's log, got\n{log}"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tls"])
+def test_allocations_outlive_their_lifetime(directory, transport):
+    """RFC 8656 clause 3.2: an allocation is refreshed before it ends. Here it ends after 8 s, and pictures pass for twice as long."""
+    with TurnServer(directory, "--max-allocate-lifetime=8", "--stale-nonce=5") as server:
+        with Peer(*relayed(server, transport, "--video", "send", *PICTURE)) as sender, \
+             Peer(*relayed(server, transport, "--video", "recv")) as receiver:
+            connect(sender, receiver)
+            pair = sender.expect("pair")
+            assert pair.count("typ relay") == 2, pair
+            begin, number = time.monotonic(), 0
+            while time.monotonic() < begin + 17:
+                number = frames(more_frames(receiver, number + 15, 5))
+            # One allocation a side: each is refreshed before 8 s have passed, and again before 16.
+            lifetimes = refreshes(server)
+            assert len(lifetimes) == 2 and all(len(each) >= 2 and set(each) == {8} for each in lifetimes.values()), lifetimes
 
 
 def test_a_wrong_password_is_said(directory):

@@ -82,10 +82,13 @@ class TurnServer:
                         raise AssertionError(f"turnserver does not listen on port {port}; its log:\n{self.read_log()}")
                     time.sleep(0.05)
 
-    def read_log(self):
+    def whole_log(self):
         self.log.flush()
         with open(self.log_path) as log:
-            return log.read()[-4000:]
+            return log.read()
+
+    def read_log(self):
+        return self.whole_log()[-4000:]
 
     def url(self, transport):
         if transport == "tls":

@@ -12,7 +12,9 @@
   const context = canvas.getContext('2d', { willReadFrequently: true });
 
   const viewer = window.viewer = {
-    within, until, times: [], delays: [], echoes: {},
+    within, until, times: [], delays: [],
+    // The candidates of answers to use, as a regular expression on their lines; null: all.
+    takes: null,
 
     timeCode(video) {
       context.drawImage(video, 0, 0, 1024, 32, 0, 0, 1024, 32);
@@ -38,8 +40,9 @@
       video.play().catch(() => {});
     },
 
-    prepare({ video = true, audio = false, channels = [] } = {}) {
+    prepare({ video = true, audio = false, audioFirst = false, channels = [] } = {}) {
       const pc = viewer.pc = new RTCPeerConnection();
+      if (audioFirst) pc.addTransceiver('audio', { direction: 'recvonly' });
       if (video) pc.addTransceiver('video', { direction: 'recvonly' });
       if (audio) pc.addTransceiver('audio', { direction: 'recvonly' });
       viewer.channels = channels.map(({ label, ...options }) => pc.createDataChannel(label, options));
@@ -56,7 +59,8 @@
       if (response.status !== (change ? 200 : 201)) throw new Error(`offer answered with ${response.status}: ${text}`);
       if (!change) viewer.location = response.headers.get('Location');
       viewer.answered = performance.now();
-      await viewer.pc.setRemoteDescription({ type: 'answer', sdp: text });
+      const taken = viewer.takes ? text.split('\r\n').filter(line => !line.startsWith('a=candidate:') || viewer.takes.test(line)).join('\r\n') : text;
+      await viewer.pc.setRemoteDescription({ type: 'answer', sdp: taken });
       return text;
     },
 

@@ -22,7 +22,7 @@ private let benchPeerUsage = """
       --rate N             pictures a second, 1 to 120                  (30)
       --bitrate N          kbit/s                                       (1500)
       --audio DIRECTION    send (a tone, Opus), recv, both or none      (none)
-      --channel LABEL      open a data channel; may be repeated
+      --channel LABEL[,ID] open a data channel; may be repeated; with ID, a stream number, the other side opens it too (negotiated)
       --echo               send every message back
       --trace              say what happens inside, as JSON
 
@@ -81,7 +81,7 @@ private func parse(_ arguments: [String]) -> PeerBench.Options {
     options.trickles = line.isOn("trickle")
     options.traces = line.isOn("trace")
     options.echoes = line.isOn("echo")
-    options.channels = line.texts("channel")
+    options.channels = line.texts("channel").map(parse(channel:))
     options.bind = line.texts("bind").map { text in
         guard let address = IPAddress(text) else { fail("--bind: expected an IP address, got `\(text)`") }
         return address
@@ -108,6 +108,13 @@ private func parse(server text: String) -> IceServer {
     } catch {
         fail("--ice-server: expected URL[,USER,CREDENTIAL], as turn:192.0.2.1:3478?transport=tcp,user,secret; got `\(text)` (\(error))")
     }
+}
+
+private func parse(channel text: String) -> DataChannelOptions {
+    let parts = text.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    guard parts.count > 1 else { return DataChannelOptions(label: text) }
+    guard let id = UInt16(parts[1]) else { fail("--channel: expected LABEL or LABEL,ID with a stream number, got `\(text)`") }
+    return DataChannelOptions(label: parts[0], negotiated: StreamID(id))
 }
 
 private func direction(_ line: CommandLineOptions, _ name: String) -> MediaDirection? {

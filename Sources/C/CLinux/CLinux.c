@@ -4,8 +4,11 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -54,22 +57,52 @@ int waldo_send_batch(int fd, void *bytes, size_t count, size_t segment, void *na
   return sent;
 }
 
-// Up to `capacity` (at most 64) datagrams into slots of `slot` bytes. Answers how many came, or -1.
-int waldo_receive_batch(
-    int fd, void *storage, size_t slot, struct sockaddr_storage *names, unsigned int *lengths, unsigned int capacity) {
+struct waldo_receiver {
+  unsigned int capacity;
   struct mmsghdr messages[64];
   struct iovec vectors[64];
-  memset(messages, 0, sizeof messages);
-  for (unsigned int i = 0; i < capacity; i++) {
-    vectors[i] = (struct iovec){(char *)storage + i * slot, slot};
-    messages[i].msg_hdr.msg_iov = &vectors[i];
-    messages[i].msg_hdr.msg_iovlen = 1;
-    messages[i].msg_hdr.msg_name = &names[i];
-    messages[i].msg_hdr.msg_namelen = sizeof names[i];
+};
+
+struct waldo_receiver *waldo_receiver_new(void *storage, size_t slot, struct sockaddr_storage *names, unsigned int capacity) {
+  struct waldo_receiver *receiver = calloc(1, sizeof *receiver);
+  if (!receiver) return NULL;
+  receiver->capacity = capacity < 64 ? capacity : 64;
+  for (unsigned int i = 0; i < receiver->capacity; i++) {
+    receiver->vectors[i] = (struct iovec){(char *)storage + i * slot, slot};
+    receiver->messages[i].msg_hdr.msg_iov = &receiver->vectors[i];
+    receiver->messages[i].msg_hdr.msg_iovlen = 1;
+    receiver->messages[i].msg_hdr.msg_name = &names[i];
+    receiver->messages[i].msg_hdr.msg_namelen = sizeof names[i];
   }
-  int count = recvmmsg(fd, messages, capacity, MSG_DONTWAIT, NULL);
-  for (int i = 0; i < count; i++) lengths[i] = messages[i].msg_len;
+  return receiver;
+}
+
+void waldo_receiver_free(struct waldo_receiver *receiver) { free(receiver); }
+
+// Mostly one datagram comes: only what the kernel wrote over is prepared again.
+int waldo_receive(struct waldo_receiver *receiver, int fd, unsigned int *lengths) {
+  int count = recvmmsg(fd, receiver->messages, receiver->capacity, MSG_DONTWAIT, NULL);
+  for (int i = 0; i < count; i++) {
+    lengths[i] = receiver->messages[i].msg_len;
+    receiver->messages[i].msg_hdr.msg_namelen = sizeof(struct sockaddr_storage);
+  }
   return count;
 }
 
 int waldo_name_thread(const char *name) { return pthread_setname_np(pthread_self(), name); }
+
+// The first version of the kernel's struct sched_attr; glibc 2.36 has neither it nor the calls.
+int waldo_shorten_slice(uint64_t nanoseconds) {
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } attributes = {0};
+  if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return -1;
+  if (attributes.policy != 0) return 0;  // not SCHED_OTHER: somebody chose
+  attributes.flags |= 1;                 // SCHED_FLAG_RESET_ON_FORK
+  attributes.runtime = nanoseconds;
+  return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}

@@ -2,74 +2,75 @@
 public struct ByteReader: ~Escapable {
     public let bytes: Span<UInt8>
     /// Index of the next byte to read, 0…`bytes.count`.
-    public private(set) var offset: Int
+    @inlinable public var offset: Int { position }
+    @usableFromInline var position: Int
 
     @_lifetime(copy bytes)
-    public init(_ bytes: Span<UInt8>) {
+    @inlinable public init(_ bytes: Span<UInt8>) {
         self.bytes = bytes
-        self.offset = 0
+        position = 0
     }
 
     /// Bytes not yet read.
-    public var remaining: Int { bytes.count - offset }
-    public var isAtEnd: Bool { remaining == 0 }
+    @inlinable public var remaining: Int { bytes.count - offset }
+    @inlinable public var isAtEnd: Bool { remaining == 0 }
 
     @_lifetime(self: copy self)
-    public mutating func u8() -> UInt8? {
+    @inlinable public mutating func u8() -> UInt8? {
         guard remaining >= 1 else { return nil }
-        defer { offset += 1 }
+        defer { position += 1 }
         return bytes[offset]
     }
 
     @_lifetime(self: copy self)
-    public mutating func u16() -> UInt16? {
+    @inlinable public mutating func u16() -> UInt16? {
         guard remaining >= 2 else { return nil }
-        defer { offset += 2 }
+        defer { position += 2 }
         return bytes.u16(at: offset)
     }
 
     @_lifetime(self: copy self)
-    public mutating func u24() -> UInt32? {
+    @inlinable public mutating func u24() -> UInt32? {
         guard remaining >= 3 else { return nil }
-        defer { offset += 3 }
+        defer { position += 3 }
         return UInt32(bytes[offset]) << 16 | UInt32(bytes.u16(at: offset + 1))
     }
 
     @_lifetime(self: copy self)
-    public mutating func u32() -> UInt32? {
+    @inlinable public mutating func u32() -> UInt32? {
         guard remaining >= 4 else { return nil }
-        defer { offset += 4 }
+        defer { position += 4 }
         return bytes.u32(at: offset)
     }
 
     @_lifetime(self: copy self)
-    public mutating func u64() -> UInt64? {
+    @inlinable public mutating func u64() -> UInt64? {
         guard remaining >= 8 else { return nil }
-        defer { offset += 8 }
+        defer { position += 8 }
         return UInt64(bytes.u32(at: offset)) << 32 | UInt64(bytes.u32(at: offset + 4))
     }
 
     /// The next `count` bytes, borrowed; `nil` when fewer are left.
     @_lifetime(copy self)
-    public mutating func take(_ count: Int) -> Span<UInt8>? {
+    @inlinable public mutating func take(_ count: Int) -> Span<UInt8>? {
         guard count >= 0, remaining >= count else { return nil }
-        defer { offset += count }
+        defer { position += count }
         return bytes.extracting(offset..<(offset + count))
     }
 
     /// The next `count` bytes, copied; `nil` when fewer are left.
     @_lifetime(self: copy self)
-    public mutating func array(_ count: Int) -> [UInt8]? {
+    @inlinable public mutating func array(_ count: Int) -> [UInt8]? {
         guard count >= 0, remaining >= count else { return nil }
-        defer { offset += count }
+        defer { position += count }
         return bytes.extracting(offset..<(offset + count)).array
     }
 
     /// Moves on by `count` bytes; `false`, and no move, when fewer are left.
     @_lifetime(self: copy self)
-    public mutating func skip(_ count: Int) -> Bool {
+    @inlinable public mutating func skip(_ count: Int) -> Bool {
         guard count >= 0, remaining >= count else { return false }
-        offset += count
+        position += count
         return true
     }
 }

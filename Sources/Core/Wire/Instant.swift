@@ -4,7 +4,7 @@ public struct Duration: Sendable, Hashable, Comparable {
 
     @inlinable public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-    public static let zero = Duration(nanoseconds: 0)
+    @inlinable public static var zero: Duration { Duration(nanoseconds: 0) }
     @inlinable public static func seconds(_ n: Int) -> Duration { Duration(nanoseconds: Int64(n) * 1_000_000_000) }
     @inlinable public static func milliseconds(_ n: Int) -> Duration { Duration(nanoseconds: Int64(n) * 1_000_000) }
     @inlinable public static func microseconds(_ n: Int) -> Duration { Duration(nanoseconds: Int64(n) * 1000) }
@@ -47,9 +47,9 @@ public struct Instant: Sendable, Hashable, Comparable {
     @inlinable public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
     /// The clock's origin; the start of every simulation.
-    public static let zero = Instant(nanoseconds: 0)
+    @inlinable public static var zero: Instant { Instant(nanoseconds: 0) }
     /// Later than every deadline.
-    public static let distantFuture = Instant(nanoseconds: .max)
+    @inlinable public static var distantFuture: Instant { Instant(nanoseconds: .max) }
 
     @inlinable public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
     @inlinable public static func + (a: Instant, d: Duration) -> Instant { Instant(nanoseconds: a.nanoseconds + d.nanoseconds) }

@@ -20,6 +20,8 @@ final class SCTPMailbox {
     var isOver = false
     /// The packet that is being received aborts the association.
     var hearsAbort = false
+    /// Data came and was not yet acknowledged: the library does so after a while, when it is told the time.
+    var owesAcknowledgement = false
     private var backlog = 0
     /// Beginnings of messages that come in parts.
     private var partial: [StreamID: [UInt8]] = [:]
@@ -27,6 +29,8 @@ final class SCTPMailbox {
     var isDrained: Bool { packets.isEmpty && events.isEmpty }
 
     func post(packet: [UInt8]) {
+        // RFC 9260 clause 6.10: a SACK comes first in its packet.
+        if packet.count > 12, packet[12] == SCTPChunk.acknowledgement { owesAcknowledgement = false }
         if !packets.append(packet) { droppedPackets += 1 }
     }
 

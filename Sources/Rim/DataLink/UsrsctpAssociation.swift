@@ -7,12 +7,14 @@ import Wire
 @safe final class UsrsctpAssociation: SCTPAssociation {
     /// Send and receive buffer, in bytes.
     static let bufferSize = 1 << 20
-    /// After a packet or a message timers run at `SCTPStack.tick` for this long, for the delayed acknowledgement (20 ms); while bytes wait for
-    /// theirs, as long as that takes; else at `idleTick`, which is for heartbeats.
-    private static let activeTime = Duration.milliseconds(100)
+    /// Our acknowledgement of data that nothing else of ours could carry is due so long after it.
+    private static let acknowledgementDelay = Duration.milliseconds(20)
+    /// No retransmission timer runs out sooner: the smallest one, less two ticks.
+    private static let shortestTimer = Duration.milliseconds(180)
     /// A stream reset is repeated until it is answered.
     private static let resetTime = Duration.milliseconds(2000)
-    private static let idleTick = Duration.milliseconds(200)
+    /// For heartbeats.
+    private static let idleTick = Duration.milliseconds(1000)
 
     private let stack: SCTPStack
     private let parameters: SCTPParameters
@@ -20,6 +22,9 @@ import Wire
     private let mailbox: SCTPMailbox
     private var socket: OpaquePointer?
     private var activeUntil = Instant.zero
+    private var acknowledgesAt = Instant.zero
+    /// Since when bytes of ours wait for their acknowledgement.
+    private var waitsSince: Instant?
 
     init(_ parameters: SCTPParameters, stack: SCTPStack) {
         self.stack = stack
@@ -31,7 +36,7 @@ import Wire
 
     func start(at now: Instant) {
         guard unsafe socket == nil, !mailbox.isOver else { return }
-        enter(at: now)
+        stack.advance(to: now)
         do throws(SocketFailure) {
             unsafe socket = try SCTPSocket.open(id: id, parameters)
         } catch {
@@ -42,8 +47,12 @@ import Wire
 
     func receive(_ packet: Span<UInt8>, at now: Instant) {
         guard unsafe socket != nil, packet.count >= 12 else { return }
-        enter(at: now)
-        mailbox.hearsAbort = packet.hasAbortChunk
+        stack.advance(to: now)
+        mailbox.hearsAbort = packet.hasChunk(SCTPChunk.abort)
+        if !mailbox.owesAcknowledgement, packet.hasChunk(SCTPChunk.data) {
+            mailbox.owesAcknowledgement = true
+            acknowledgesAt = stack.lastTick + Self.acknowledgementDelay
+        }
         unsafe packet.withUnsafeBufferPointer {
             unsafe usrsctp_conninput(UnsafeMutableRawPointer(bitPattern: id), $0.baseAddress, $0.count, 0)
         }
@@ -54,7 +63,7 @@ import Wire
     func send(_ message: SCTPMessage, at now: Instant) -> Bool {
         guard let socket = unsafe socket, mailbox.isConnected, !message.bytes.isEmpty, message.bytes.count <= parameters.maximumMessage
         else { return false }
-        enter(at: now)
+        stack.advance(to: now)
         let isTaken = unsafe SCTPSocket.send(message, on: socket, askForSACK: mailbox.bufferedBytes == 0, mailbox)
         leave()
         return isTaken
@@ -62,7 +71,7 @@ import Wire
 
     func reset(_ streams: [StreamID], at now: Instant) {
         guard let socket = unsafe socket, mailbox.isConnected, !streams.isEmpty else { return }
-        enter(at: now)
+        stack.advance(to: now)
         activeUntil = max(activeUntil, now + Self.resetTime)
         unsafe SCTPSocket.reset(streams, on: socket)
         leave()
@@ -83,8 +92,15 @@ import Wire
         guard unsafe socket != nil else { return nil }
         // The library's timers run for all associations at once: whoever told it the time may have made it speak for this one.
         if !mailbox.isDrained { return stack.lastTick }
-        let isActive = mailbox.bufferedBytes > 0 || !mailbox.isConnected || stack.lastTick < activeUntil
-        return stack.lastTick + (isActive ? SCTPStack.tick : Self.idleTick)
+        if !mailbox.isConnected || stack.lastTick < activeUntil { return stack.lastTick + SCTPStack.tick }
+        var deadline = stack.lastTick + Self.idleTick
+        // What is overdue is tried again with every tick.
+        if let waitsSince { deadline = min(deadline, max(waitsSince + Self.shortestTimer, stack.lastTick + SCTPStack.tick)) }
+        // Not for ever: the peer may send what the library does not acknowledge.
+        if mailbox.owesAcknowledgement, stack.lastTick < acknowledgesAt + SCTPStack.tick {
+            deadline = min(deadline, max(acknowledgesAt, stack.lastTick + SCTPStack.tick))
+        }
+        return deadline
     }
 
     var bufferedBytes: Int { mailbox.bufferedBytes }
@@ -93,13 +109,9 @@ import Wire
 
     func nextEvent() -> SCTPEvent? { mailbox.nextEvent() }
 
-    private func enter(at now: Instant) {
-        stack.advance(to: now)
-        activeUntil = max(activeUntil, now + Self.activeTime)
-    }
-
-    /// A socket must not be closed from within its own callback.
     private func leave() {
+        waitsSince = mailbox.bufferedBytes > 0 ? waitsSince ?? stack.lastTick : nil
+        // A socket must not be closed from within its own callback.
         if mailbox.isOver { release() }
     }
 
@@ -116,12 +128,19 @@ import Wire
     }
 }
 
+/// Types of chunks (RFC 9260 clause 3.2).
+enum SCTPChunk {
+    static let data: UInt8 = 0
+    static let acknowledgement: UInt8 = 3
+    static let abort: UInt8 = 6
+}
+
 extension Span<UInt8> {
-    /// Whether an ABORT (RFC 9260 clause 3.3.7) is among the chunks of this packet.
-    fileprivate var hasAbortChunk: Bool {
+    /// Whether a chunk of this type is in the packet.
+    fileprivate func hasChunk(_ type: UInt8) -> Bool {
         var offset = 12
         while offset + 4 <= count {
-            if self[offset] == 6 { return true }
+            if self[offset] == type { return true }
             let length = Int(self[offset + 2]) << 8 | Int(self[offset + 3])
             guard length >= 4 else { return false }
             offset += (length + 3) & ~3

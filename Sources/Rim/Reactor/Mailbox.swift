@@ -1,10 +1,9 @@
 import Glibc
 internal import CLinux
-import Synchronization
 
 /// The bounded way from another thread to the reactor. Elements are handed over in order, on the reactor's thread.
 public final class Mailbox<Element: Sendable>: Sendable {
-    private let waiting = Mutex<(elements: [Element], refused: Int)>(([], 0))
+    private let waiting = Lock<(elements: [Element], refused: Int)>(([], 0))
     private let descriptor: Int32
     private let limit: Int
 

@@ -43,7 +43,7 @@ private final class ResolverThread: Sendable {
     }
 
     let answers: Mailbox<Answer>
-    private let questions = Mutex<[Question]>([])
+    private let questions = Lock<[Question]>([])
     private let isStopped = Atomic<Bool>(false)
     private let bell: Int32
     /// Names under way at once, answers not yet fetched included: what bounds both queues.

@@ -31,8 +31,8 @@ public final class UDPSocket {
         var size: Int32 = 4 << 20
         _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, 4)
         _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, 4)
-        try reactor.watch(descriptor) { [weak self] readable, _ in
-            if readable, let self { onReadable(self) }
+        try reactor.watch(descriptor) { [unowned self] readable, _ in
+            if readable { onReadable(self) }
         }
     }
 
@@ -56,8 +56,8 @@ public final class UDPSocket {
             if code == 0 { multicastInterfaces.append(interface) }
         }
         guard !multicastInterfaces.isEmpty else { throw SystemError("IP_ADD_MEMBERSHIP", group.description) }
-        try reactor.watch(descriptor) { [weak self] readable, _ in
-            if readable, let self { onReadable(self) }
+        try reactor.watch(descriptor) { [unowned self] readable, _ in
+            if readable { onReadable(self) }
         }
     }
 
@@ -167,15 +167,21 @@ public final class UDPSocket {
     private let storage: UnsafeMutableRawPointer
     private let lengths: UnsafeMutablePointer<UInt32>
     private let names: UnsafeMutablePointer<sockaddr_storage>
+    private let receiver: OpaquePointer
 
     init() {
         unsafe storage = .allocate(byteCount: Self.capacity * Self.datagramSize, alignment: 64)
         unsafe lengths = .allocate(capacity: Self.capacity)
         unsafe names = .allocate(capacity: Self.capacity)
         unsafe names.initialize(repeating: sockaddr_storage(), count: Self.capacity)
+        guard let receiver = unsafe waldo_receiver_new(storage, Self.datagramSize, names, UInt32(Self.capacity)) else {
+            preconditionFailure("out of memory")
+        }
+        unsafe self.receiver = receiver
     }
 
     deinit {
+        unsafe waldo_receiver_free(receiver)
         unsafe storage.deallocate()
         unsafe lengths.deallocate()
         unsafe names.deallocate()
@@ -183,7 +189,7 @@ public final class UDPSocket {
 
     /// How many datagrams were read.
     func read(_ descriptor: Int32) -> Int {
-        unsafe max(0, Int(waldo_receive_batch(descriptor, storage, Self.datagramSize, names, lengths, UInt32(Self.capacity))))
+        unsafe max(0, Int(waldo_receive(receiver, descriptor, lengths)))
     }
 
     /// A datagram longer than a buffer was cut by the kernel: nothing of ours is that long, so it is left out.

@@ -14,8 +14,14 @@
 ssize_t waldo_send_segmented(int fd, void *bytes, size_t count, uint16_t segment, void *name, socklen_t name_length);
 // The same with sendmmsg. Answers how many datagrams were sent, or -1.
 int waldo_send_batch(int fd, void *bytes, size_t count, size_t segment, void *name, socklen_t name_length);
-// Up to `capacity` (at most 64) datagrams into slots of `slot` bytes with recvmmsg. Answers how many came, or -1.
-int waldo_receive_batch(
-    int fd, void *storage, size_t slot, struct sockaddr_storage *names, unsigned int *lengths, unsigned int capacity);
+// Receives up to `capacity` (at most 64) datagrams at a time, each into its slot of `slot` bytes, with recvmmsg. NULL: no memory.
+struct waldo_receiver;
+struct waldo_receiver *waldo_receiver_new(void *storage, size_t slot, struct sockaddr_storage *names, unsigned int capacity);
+void waldo_receiver_free(struct waldo_receiver *receiver);
+// Answers how many datagrams came, or -1.
+int waldo_receive(struct waldo_receiver *receiver, int fd, unsigned int *lengths);
 // Names the calling thread, 15 characters at most.
 int waldo_name_thread(const char *name);
+// Asks the scheduler for short turns of the calling thread, which then come sooner (Linux 6.12; ignored before). Threads that it makes
+// have the usual ones. Answers -1 where the kernel refuses.
+int waldo_shorten_slice(uint64_t nanoseconds);

@@ -21,12 +21,24 @@ package struct AudioReceiver {
     private(set) var discarded = 0
     private(set) var concealed = 0
 
+    /// The number that would bear out one that was not believed.
+    private var strange: Int64?
+    /// When a packet last came.
+    package private(set) var lastPacket = Instant.zero
+
     private static let maximumWaiting = 64
+    /// A number further ahead, or further behind, is believed when the next one follows it (RFC 3550 appendix A.1).
+    private static let maximumDropout: Int64 = 3000, maximumMisorder: Int64 = 100
     private static let maximumReady = 128
 
     package init(ssrc: SSRC) { self.ssrc = ssrc }
 
     package mutating func receive(_ packet: RTPPacket, payload: Span<UInt8>, at now: Instant) {
+        lastPacket = now
+        guard isPlausible(packet.sequenceNumber) else {
+            discarded += 1
+            return
+        }
         let sequence = unwrapper.unwrap(packet.sequenceNumber)
         reception.received(sequence, timestamp: packet.timestamp, bytes: payload.count, at: now)
         guard sequence >= next ?? sequence, payload.count > 0, !waiting.contains(where: { $0.sequence == sequence }) else {
@@ -38,6 +50,23 @@ package struct AudioReceiver {
         waiting.insert((sequence, packet.timestamp, payload.array), at: place)
         if next == nil { next = sequence }
         drain(at: now)
+    }
+
+    /// A sender that begins again with other numbers is followed from its second packet on.
+    private mutating func isPlausible(_ number: UInt16) -> Bool {
+        guard let next else { return true }
+        let sequence = unwrapper.peek(number)
+        guard sequence > next + Self.maximumDropout || sequence < next - Self.maximumMisorder else { return true }
+        guard sequence == strange else {
+            strange = sequence + 1
+            return false
+        }
+        strange = nil
+        unwrapper = SequenceUnwrapper()
+        reception = ReceptionStatistics(clockRate: 48_000)
+        waiting.removeAll()
+        self.next = nil
+        return true
     }
 
     private mutating func drain(at now: Instant) {

@@ -25,7 +25,7 @@ public struct DataChannelOptions: Sendable, Hashable {
     public var protocolName: String
     public var isOrdered: Bool
     public var reliability: Reliability
-    /// Both sides agreed on this stream number elsewhere: no DCEP is spoken.
+    /// Both sides agreed on this stream number, 0 to 255, elsewhere: no DCEP is spoken.
     public var negotiated: StreamID?
 
     public init(
@@ -51,6 +51,8 @@ public enum DataChannelError: Error, Sendable, Hashable {
     case bufferFull
     /// No stream number is free, or there are too many channels.
     case tooManyChannels
+    /// The negotiated stream number is another channel's, or above the highest that there is.
+    case streamUnavailable(StreamID, highest: StreamID)
 }
 
 public enum DataChannelEvent: Sendable {

@@ -17,6 +17,10 @@ struct DataChannels {
     private var usesEvenStreams = true
     private var maximumMessage = 65_536
     private var isConnected = false
+    /// Until then the end of the association may only be the beginning of another.
+    private var patientUntil: Instant?
+    /// It ended, and the channels wait.
+    private var isWaiting = false
     private var hasFailed = false
     private var channels: [DataChannelID: Channel] = [:]
     private var byStream: [StreamID: DataChannelID] = [:]
@@ -51,6 +55,7 @@ struct DataChannels {
     mutating func advance(to now: Instant) {
         association?.advance(to: now)
         drain(at: now)
+        if isWaiting, let patientUntil, patientUntil <= now { finishAll() }
     }
 
     mutating func close(at now: Instant) {
@@ -58,7 +63,29 @@ struct DataChannels {
         finishAll()
     }
 
-    var deadline: Instant? { association?.deadline }
+    /// The peer may go over to another association: until then the end of this one does not end its channels.
+    mutating func expectAnother(until: Instant) { patientUntil = until }
+
+    /// Another association is to take this one's place. With the same peer, channels that are open stay so on their streams, as Chromium keeps
+    /// them, without a new OPEN; what was on its way is lost. With another peer they end.
+    mutating func leaveAssociation(keepsChannels: Bool, at now: Instant) {
+        association?.close(at: now)
+        association = nil
+        isConnected = false
+        isWaiting = false
+        patientUntil = nil
+        guard keepsChannels else { return finishAll() }
+        for id in channels.keys.sorted(by: { $0.rawValue < $1.rawValue }) {
+            guard let channel = channels[id] else { continue }
+            if channel.state == .closing { finish(id) }
+            guard channel.state == .connecting, channel.options.negotiated == nil, let stream = channel.stream else { continue }
+            // Its OPEN was not acknowledged: it is sent again, perhaps under another role's number.
+            byStream[stream] = nil
+            channels[id]?.stream = nil
+        }
+    }
+
+    var deadline: Instant? { earlier(association?.deadline, isWaiting ? patientUntil : nil) }
     func nextPacket() -> [UInt8]? { association?.nextPacket() }
     mutating func nextEvent() -> DataChannelEvent? { events.popFirst() }
     var bufferedAmount: Int { association?.bufferedBytes ?? 0 }
@@ -67,7 +94,9 @@ struct DataChannels {
 
     mutating func open(_ options: DataChannelOptions, at now: Instant) throws(DataChannelError) -> DataChannelID {
         guard channels.count < Self.maximumChannels else { throw .tooManyChannels }
-        if let stream = options.negotiated, byStream[stream] != nil { throw .tooManyChannels }
+        if let stream = options.negotiated, stream.rawValue > Self.largestStream || byStream[stream] != nil {
+            throw .streamUnavailable(stream, highest: StreamID(Self.largestStream))
+        }
         let id = newID()
         channels[id] = Channel(
             options: options, stream: options.negotiated, state: .connecting,
@@ -79,7 +108,8 @@ struct DataChannels {
 
     mutating func send(_ message: DataMessage, on id: DataChannelID, at now: Instant) throws(DataChannelError) {
         guard let channel = channels[id] else { throw .unknownChannel }
-        guard channel.state == .open, let stream = channel.stream, let association else { throw .notOpen(channel.state) }
+        guard channel.state == .open, let stream = channel.stream else { throw .notOpen(channel.state) }
+        guard let association, isConnected else { throw .bufferFull }
         guard message.count <= maximumMessage else { throw .tooLarge(bytes: message.count, limit: maximumMessage) }
         let (protocolID, bytes): (UInt32, [UInt8]) =
             switch message {
@@ -165,7 +195,7 @@ struct DataChannels {
             switch event {
             case .connected:
                 isConnected = true
-                for id in channels.keys.sorted(by: { $0.rawValue < $1.rawValue }) {
+                for id in channels.keys.sorted(by: { $0.rawValue < $1.rawValue }) where channels[id]?.state == .connecting {
                     do throws(DataChannelError) { try begin(id, at: now) } catch { messagesRefused += 1 }
                 }
             case .message(let stream, let protocolID, let bytes): received(bytes, protocolID, on: stream, at: now)
@@ -176,10 +206,10 @@ struct DataChannels {
                     channels[id]?.outgoingReset = true
                     if channels[id]?.incomingReset == true { finish(id) }
                 }
-            case .closed: finishAll()
+            case .closed: ended(at: now)
             case .failed(let reason):
                 failure = reason
-                finishAll()
+                ended(at: now)
             }
         }
     }
@@ -252,8 +282,15 @@ struct DataChannels {
         emit(.closed(id))
     }
 
+    private mutating func ended(at now: Instant) {
+        isConnected = false
+        isWaiting = patientUntil.map { now < $0 } ?? false
+        if !isWaiting { finishAll() }
+    }
+
     private mutating func finishAll() {
         isConnected = false
+        isWaiting = false
         for id in channels.keys.sorted(by: { $0.rawValue < $1.rawValue }) { finish(id) }
     }
 }

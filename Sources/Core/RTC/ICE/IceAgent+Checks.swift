@@ -50,7 +50,9 @@ extension IceAgent {
             id: nextPairID, base: base, remoteAddress: address, generation: current.number, createdAt: now, local: local, remote: remote,
             priority: priority(local: local, remote: remote))
         guard makeRoom(for: pair.priority) else { return nil }
-        if configuration.mode == .full, state != .disconnected, let selected = selectedPair, selected.generation == current.number,
+        if configuration.mode == .lite {
+            pair.state = .frozen
+        } else if state != .disconnected, doubtedSince == nil, let selected = selectedPair, selected.generation == current.number,
             selected.priority > pair.priority
         {
             pair.state = .frozen
@@ -69,6 +71,7 @@ extension IceAgent {
         let lowest = unchecked.min { pairs[$0].priority < pairs[$1].priority }.flatMap { pairs[$0].priority < priority ? $0 : nil }
         guard
             let victim = idle.first(where: { pairs[$0].state == .failed }) ?? lowest ?? idle.first(where: { pairs[$0].state == .succeeded })
+                ?? (configuration.mode == .lite ? idle.first : nil)
         else { return false }
         removePair(at: victim)
         return true
@@ -161,7 +164,7 @@ extension IceAgent {
         _ id: STUNTransactionID, _ pair: IcePair, _ local: IceCredentials, _ remote: IceCredentials, isNomination: Bool
     ) -> [UInt8] {
         var message = STUNMessage(.request, .binding, id)
-        message.add(.username, text: remote.usernameFragment + ":" + local.usernameFragment)
+        message.add(.username, text: remote.usernameFragment + ":" + (pair.addressedAs ?? local.usernameFragment))
         message.add(.priority, u32: IceCandidate.priority(.peerReflexive, localPreference: pair.local.priority >> 8))
         if isControlling {
             message.add(.iceControlling, u64: tieBreaker)
@@ -217,12 +220,14 @@ extension IceAgent {
             !checks.contains(where: { $0.kind == .nomination && !$0.isCancelled })
         else { return }
         let isLost = state == .disconnected, isSilent = consent.isSilent(at: now)
+        let doubted =
+            doubtedSince.map { since in pairs.contains { $0.state == .succeeded && $0.createdAt >= since } ? since : .zero } ?? .zero
         let valid = pairs.filter {
             $0.state == .succeeded && $0.generation == current.number && !(isLost && $0.id == activeID)
-                && !(isSilent && $0.validAt <= consent.lastHeard)
+                && !(isSilent && $0.validAt <= consent.lastHeard) && $0.createdAt >= doubted
         }
         guard let best = valid.max(by: { $0.priority < $1.priority }), best.id != selectedID else { return }
-        if let selected = selectedPair, selected.generation == current.number, !isLost, !isSilent {
+        if let selected = selectedPair, selected.generation == current.number, !isLost, !isSilent, doubted == .zero {
             // Once chosen, only a direct path in place of a relayed one is worth a change.
             guard selected.base.isRelay, !best.base.isRelay else { return }
         }
@@ -245,6 +250,7 @@ extension IceAgent {
         let pair = pairs[index]
         selectedID = id
         selectedAt = now
+        doubtedSince = nil
         statistics.selectedCandidatePairChanges += 1
         for other in pairs.indices.reversed() where pairs[other].id != id {
             if pairs[other].generation != pair.generation {
@@ -273,6 +279,7 @@ extension IceAgent {
         }
         if activeID != active.id {
             activeID = active.id
+            hasHadPath = true
             consent.begin(at: now, interval: consentInterval())
         }
         switch active.base {

@@ -97,7 +97,10 @@ extension IceAgent {
         validate(base, remote, generation)
         guard let pair else { return .handled }
         if pairs[pair].id == activeID { consent.heardCheck(at: now) }
-        if isCurrent { answered(request: message, pair: pair, at: now) }
+        if isCurrent {
+            pairs[pair].addressedAs = isUnderCurrent ? nil : ours
+            answered(request: message, pair: pair, at: now)
+        }
         settle(at: now)
         return .handled
     }
@@ -144,7 +147,7 @@ extension IceAgent {
                 port: remote.port, kind: .peerReflexive)
         guard let index = insertPair(base: base, local: local, remote: candidate, address: remote, at: now) else { return nil }
         // A check that came is news of the other side: such a pair is not held back.
-        if pairs[index].state == .frozen { pairs[index].state = .waiting }
+        if pairs[index].state == .frozen, configuration.mode == .full { pairs[index].state = .waiting }
         if known == nil, remoteCandidates.count < IceLimits.remoteCandidates { remoteCandidates.append(candidate) }
         return index
     }
@@ -159,13 +162,7 @@ extension IceAgent {
         let isNominated = request.has(.useCandidate) && !isControlling
         let pair = pairs[index]
         guard configuration.mode == .full else {
-            // RFC 8445 clause 7.3.2. Before a nomination an authenticated check is enough to answer DTLS by.
-            pairs[index].state = .succeeded
-            if isNominated || selectedID == nil && activeID == nil {
-                if isNominated { select(pair.id, at: now) } else { refreshRoute(at: now) }
-            }
-            if pair.id == activeID, state == .disconnected { set(.connected) }
-            return
+            return answeredLite(pair: index, isNominated: isNominated, at: now)
         }
         if pair.state == .succeeded {
             if isNominated, mayMove(to: pair, at: now) { select(pair.id, at: now) }
@@ -176,6 +173,24 @@ extension IceAgent {
         // RFC 8445 clause 7.3.1.4: an answer to their check opens the way for ours.
         if pair.state != .inProgress { pairs[index].state = .waiting }
         if !triggered.contains(pair.id) { triggered.append(pair.id) }
+    }
+
+    /// RFC 8445 clause 7.3.2. For the first path an authenticated check is enough: DTLS, whose handshake shows that the address hears us, comes
+    /// before anything else that is sent there. A later change of path is asked for by one check of our own, as a full agent would: whoever can
+    /// forge source addresses could else point the stream at somebody. A TCP connection has shown as much by its handshake.
+    private mutating func answeredLite(pair index: Int, isNominated: Bool, at now: Instant) {
+        let pair = pairs[index]
+        if !hasHadPath || pair.id == activeID || pair.local.transport != .udp {
+            pairs[index].state = .succeeded
+            if isNominated { select(pair.id, at: now) } else { refreshRoute(at: now) }
+            if pair.id == activeID, state == .disconnected { set(.connected) }
+            return
+        }
+        guard isNominated || activeID == nil else { return }
+        pairs[index].nominateOnSuccess = isNominated
+        // One for each of theirs: nobody is asked more often than he asks, and a later wish replaces an earlier one.
+        checks.removeAll { $0.pair != pair.id }
+        sendCheck(.ordinary, pair: index, at: now)
     }
 
     /// Whether a nomination moves the path. A peer that nominates every pair at first (RFC 5245's aggressive way) must not make it swing:
@@ -263,7 +278,9 @@ extension IceAgent {
         for i in checks.indices where checks[i].pair == pair.id { checks[i].isCancelled = true }
         if check.kind == .nomination, isControlling || remoteIsLite {
             select(pair.id, at: now)
-        } else if pair.nominateOnSuccess, !isControlling, mayMove(to: pair, at: now) {
+        } else if pair.nominateOnSuccess, !isControlling, configuration.mode == .lite || mayMove(to: pair, at: now) {
+            // A lite agent goes where it was asked to last.
+            if configuration.mode == .lite { pairs[index].nominateOnSuccess = false }
             select(pair.id, at: now)
         }
         refreshRoute(at: now)

@@ -29,6 +29,8 @@ public struct IceAgent {
     var remoteCandidates: [IceCandidate] = []
     var namedCandidates: [IceCandidate] = []
     var hasAllRemoteCandidates = false
+    /// What `undoRestart` goes back to.
+    var beforeRestart: IceRestartPoint?
 
     // Check list.
     var pairs: [IcePair] = []
@@ -45,6 +47,9 @@ public struct IceAgent {
     var selectedID: Int?
     var selectedAt = Instant.zero
     var activeID: Int?
+    var hasHadPath = false
+    /// Since then the peer may have left the path in use.
+    var doubtedSince: Instant?
     var consent = IceConsent()
     public internal(set) var route: IceRoute?
     /// The direct path in use, for the first comparison of `receive`.
@@ -87,6 +92,7 @@ public struct IceAgent {
             current.wasBegunByPeer = true
         }
         current.remote = credentials
+        beforeRestart = nil
         remoteIsLite = isLite
         // RFC 8445 clause 6.1.1: facing a lite agent, the full one controls.
         if isLite, configuration.mode == .full, !isControlling {
@@ -128,12 +134,52 @@ public struct IceAgent {
             current.local = IceCredentials(environment)
             current.wasBegunByPeer = false
         } else {
+            let point = beforeRestart ?? IceRestartPoint(self)
             beginGeneration(local: IceCredentials(environment))
+            beforeRestart = point
         }
         localCandidates = []
         gatheringState = .new
         bindings = []
         if selectedID == nil { set(.new) }
+        settle(at: now)
+    }
+
+    /// The offer that carried the restart, or that asked for one, is taken back (RFC 8829 clause 4.1.10.2): the credentials, candidates and pairs
+    /// from before hold again. Nothing happens without a restart, or once the peer's half of it is known. True: it was undone.
+    @discardableResult
+    public mutating func undoRestart(at now: Instant) -> Bool {
+        guard state != .closed, let point = beforeRestart else { return false }
+        beforeRestart = nil
+        // The path in use went on meanwhile, and may have ended or moved.
+        let kept = pairs.filter { $0.generation == point.current.number }
+        (current, previous, bindings) = (point.current, point.previous, point.bindings)
+        (localCandidates, gatheringState) = (point.localCandidates, point.gatheringState)
+        (remoteCandidates, namedCandidates) = (point.remoteCandidates, point.namedCandidates)
+        (hasAllRemoteCandidates, checkingSince) = (point.hasAllRemoteCandidates, now)
+        pairs = kept
+        for var pair in point.pairs where !kept.contains(where: { $0.id == pair.id }) && pair.id != point.activeID {
+            if pair.state == .inProgress { pair.state = .waiting }
+            pairs.append(pair)
+        }
+        checks.removeAll { check in !pairs.contains { $0.id == check.pair } }
+        triggered = []
+        if selectedPair == nil { selectedID = nil }
+        nextCheckAt = now
+        refreshRoute(at: now)
+        settle(at: now)
+        return true
+    }
+
+    /// The peer may begin a new transport under the same credentials: a pair that is met from now on is worth a change at once.
+    mutating func doubtPath(at now: Instant) { doubtedSince = now }
+
+    /// With a restart under way: the path of the generation before leads to somebody else.
+    mutating func leaveOldGeneration(at now: Instant) {
+        for index in pairs.indices.reversed() where pairs[index].generation != current.number { removePair(at: index) }
+        validated.removeAll { $0.generation != current.number }
+        if selectedPair == nil { selectedID = nil }
+        refreshRoute(at: now)
         settle(at: now)
     }
 
@@ -251,6 +297,33 @@ public struct IceAgent {
         } else {
             set(.checking)
         }
+    }
+}
+
+/// What a restart that is not answered may be undone to.
+struct IceRestartPoint: Sendable {
+    let current: IceGeneration
+    let previous: IceGeneration?
+    let bindings: [IceServerBinding]
+    let localCandidates: [IceCandidate]
+    let gatheringState: IceGatheringState
+    let remoteCandidates: [IceCandidate]
+    let namedCandidates: [IceCandidate]
+    let hasAllRemoteCandidates: Bool
+    let pairs: [IcePair]
+    let activeID: Int?
+
+    init(_ agent: borrowing IceAgent) {
+        current = agent.current
+        previous = agent.previous
+        bindings = agent.bindings
+        localCandidates = agent.localCandidates
+        gatheringState = agent.gatheringState
+        remoteCandidates = agent.remoteCandidates
+        namedCandidates = agent.namedCandidates
+        hasAllRemoteCandidates = agent.hasAllRemoteCandidates
+        pairs = agent.pairs
+        activeID = agent.selectedID ?? agent.activeID
     }
 }
 

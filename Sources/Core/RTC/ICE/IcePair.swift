@@ -35,6 +35,8 @@ struct IcePair: Sendable {
     /// USE-CANDIDATE came before our own check succeeded (RFC 8445 clause 7.3.1.5).
     var nominateOnSuccess = false
     var roundTripTime: Duration?
+    /// The fragment by which the peer knows us on this pair, where it is not the generation's.
+    var addressedAs: String?
     /// When our last check on it was answered.
     var validAt = Instant.zero
 }

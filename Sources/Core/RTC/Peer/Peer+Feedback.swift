@@ -13,18 +13,30 @@ struct ReportSchedule {
 extension Peer {
     mutating func receiveRTCP(_ bytes: Span<UInt8>, at now: Instant) -> PeerRefusal? {
         guard media != nil else { return refuse(.noKeys) }
+        // Taken out for the while: a span into it must not hold on to the whole peer.
+        var plain: [UInt8] = []
+        swap(&plain, &self.plain)
+        defer { swap(&plain, &self.plain) }
         plain.removeAll(keepingCapacity: true)
         do throws(SRTPError) { try media!.srtp.unprotectRTCP(bytes, into: &plain) } catch { return refuse(.srtp(error)) }
-        let packets: [RTCPPacket]
-        do throws(RTCPError) { packets = try RTCPPacket.parse(plain.span) } catch { return refuse(.rtcp(error)) }
-        for packet in packets { handle(packet, at: now) }
+        do throws(RTCPError) { try RTCPPacket.parse(plain.span, into: &packets, arrivals: &arrivals) } catch {
+            packets.removeAll(keepingCapacity: true)
+            return refuse(.rtcp(error))
+        }
+        for index in packets.indices {
+            // Taken out, so that an array in it can be used again.
+            var packet = RTCPPacket.goodbye([])
+            swap(&packet, &packets[index])
+            handle(packet, at: now)
+        }
+        packets.removeAll(keepingCapacity: true)
         media!.flush()
         announceTarget()
         return nil
     }
 
-    private mutating func handle(_ packet: RTCPPacket, at now: Instant) {
-        switch packet {
+    private mutating func handle(_ packet: consuming RTCPPacket, at now: Instant) {
+        switch consume packet {
         case .senderReport(let ssrc, let information, let blocks):
             if let index = videoReceivers.firstIndex(where: { $0.receiver.ssrc == ssrc }) {
                 videoReceivers[index].receiver.received(information, at: now)
@@ -34,13 +46,22 @@ extension Peer {
             received(blocks, at: now)
         case .receiverReport(_, let blocks): received(blocks, at: now)
         case .nack(_, let source, let numbers):
-            guard let index = videoSenders.firstIndex(where: { $0.sender.parameters.ssrc == source }) else { return }
+            guard let index = videoSender(of: source) else { return }
             videoSenders[index].sender.retransmit(numbers, roundTrip: media!.congestion.roundTrip, through: &media!, at: now)
-        case .pictureLoss(_, let source): keyFrameRequested(source, isFIR: false)
-        case .fullIntraRequest(_, let entries): for entry in entries { keyFrameRequested(entry.ssrc, isFIR: true) }
+        case .pictureLoss(_, let source):
+            guard let index = videoSender(of: source) else { return }
+            videoSenders[index].sender.receivedPictureLoss()
+            emit(.event(.keyFrameNeeded(videoSenders[index].id)))
+        case .fullIntraRequest(let sender, let entries):
+            for entry in entries {
+                guard let index = videoSender(of: entry.ssrc) else { continue }
+                let isNew = videoSenders[index].sender.receivedIntraRequest(entry.sequence, from: sender)
+                if isNew { emit(.event(.keyFrameNeeded(videoSenders[index].id))) }
+            }
         case .remb(_, let bitrate, _): media!.congestion.receivedREMB(bitrate, at: now)
         case .transportFeedback(let feedback):
             media!.congestion.received(feedback, at: now)
+            arrivals = feedback.deltas
             if configuration.traces { trace("congestion", media!.congestion.traceFields, at: now) }
         case .goodbye, .sourceDescription, .other: break
         }
@@ -70,11 +91,7 @@ extension Peer {
         return Duration(nanoseconds: Int64(units) * 1_000_000_000 / 65_536)
     }
 
-    private mutating func keyFrameRequested(_ source: SSRC, isFIR: Bool) {
-        guard let index = videoSenders.firstIndex(where: { $0.sender.parameters.ssrc == source }) else { return }
-        videoSenders[index].sender.receivedKeyFrameRequest(isFIR: isFIR)
-        emit(.event(.keyFrameNeeded(videoSenders[index].id)))
-    }
+    private func videoSender(of source: SSRC) -> Int? { videoSenders.firstIndex { $0.sender.parameters.ssrc == source } }
 
     // MARK: Sending
 
@@ -112,6 +129,13 @@ extension Peer {
         if !numbers.isEmpty { packets.append(.nack(sender: reportSSRC, media: source, numbers)) }
         if wantsKeyFrame { packets.append(.pictureLoss(sender: reportSSRC, media: source)) }
         if !packets.isEmpty { sendFeedback(packets) }
+    }
+
+    /// To senders that know no transport-wide feedback (draft-alvestrand-rmcat-remb-03).
+    mutating func sendEstimate(at now: Instant) {
+        guard let bitrate = estimate.report(at: now) else { return }
+        let sources = videoReceivers.map(\.receiver.ssrc)
+        if !sources.isEmpty { sendFeedback([.remb(sender: reportSSRC, bitrate: UInt64(bitrate), sources)]) }
     }
 
     mutating func sendTransportFeedback(media source: SSRC) {

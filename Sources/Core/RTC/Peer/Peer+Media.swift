@@ -7,7 +7,7 @@ extension Peer {
     /// Sends one frame of the transceiver's source. Frames come in order; nothing happens before the connection is there.
     public mutating func send(_ frame: PacketisedFrame, on transceiver: TransceiverID, at now: Instant) {
         guard media != nil, let index = videoSenders.firstIndex(where: { $0.id == transceiver }) else { return }
-        let share = videoShare
+        let share = videoShare()
         videoSenders[index].sender.enqueue(frame, targetBitrate: share, at: now)
         if videoSenders[index].sender.wantsKeyFrame(at: now) { emit(.event(.keyFrameNeeded(transceiver))) }
         videoSenders[index].sender.advance(to: now, through: &media!)
@@ -33,6 +33,7 @@ extension Peer {
 
     /// What the frames and sounds of this peer may cost together, without packet headers, bit/s.
     public var targetBitrate: Int { media?.congestion.payloadBitrate ?? configuration.bitrate.start }
+    private mutating func currentTarget() -> Int { media == nil ? configuration.bitrate.start : media!.congestion.payloadBitrate }
 
     /// Tells congestion control how much the sources would send at most, bit/s.
     public mutating func setDemand(_ bitrate: Int, at now: Instant) { media?.congestion.setDemand(bitrate, at: now) }
@@ -44,9 +45,9 @@ extension Peer {
         }
     }
 
-    private var videoShare: Int {
+    private mutating func videoShare() -> Int {
         let audio = audioSenders.contains { !$0.sender.isCut } ? 40_000 : 0
-        return max(targetBitrate - audio, 50_000) / max(videoSenders.count, 1)
+        return max(currentTarget() - audio, 50_000) / max(videoSenders.count, 1)
     }
 
     mutating func nextMediaBatch() -> PeerOutput? {
@@ -75,6 +76,8 @@ extension Peer {
         let receiving = Set(session.media.filter(\.receives).map(\.transceiver))
         videoReceivers.removeAll { !receiving.contains($0.id) }
         audioReceivers.removeAll { !receiving.contains($0.id) }
+        // What the descriptions say of a source counts from now on, until a packet says otherwise.
+        streamMids.removeAll()
         for section in session.media where section.sends { applySender(section) }
         reports.begin(at: now)
     }
@@ -142,6 +145,7 @@ extension Peer {
         if let id = section.extensions[.transportSequence], let range = packet.element(id, in: plain), range.count == 2 {
             if feedback.received(plain.u16(at: range.lowerBound), at: now) { sendTransportFeedback(media: packet.ssrc) }
         }
+        noteArrival(packet, plain, section, at: now)
         switch section.kind {
         case .audio: receiveAudio(packet, plain, section, at: now)
         case .video: return receiveVideo(packet, plain, section, at: now)
@@ -149,19 +153,39 @@ extension Peer {
         return nil
     }
 
-    /// RFC 9143 clause 9.2: by SSRC, by the MID extension, by a payload type that only one section uses.
-    private func section(of packet: RTPPacket, _ plain: Span<UInt8>, in session: NegotiatedSession) -> NegotiatedMedia? {
+    /// Where the sender takes REMB and nothing better, we estimate what the path carries.
+    private mutating func noteArrival(_ packet: RTPPacket, _ plain: Span<UInt8>, _ section: NegotiatedMedia, at now: Instant) {
+        let hasBetter =
+            section.receivedExtensions[.transportSequence] != nil && section.codecs.contains { $0.feedback.contains(.transportWide) }
+        guard section.kind == .video, !hasBetter, section.codecs.contains(where: { $0.feedback.contains(.maximumBitrate) })
+        else { return }
+        var sent: UInt32?
+        if let id = section.receivedExtensions[.absoluteSendTime], let range = packet.element(id, in: plain), range.count == 3 {
+            let start = range.lowerBound
+            sent = UInt32(plain[start]) << 16 | UInt32(plain.u16(at: start + 1))
+        }
+        estimate.received(bytes: plain.count, sendTime: sent, at: now)
+        if let due = estimate.deadline, due <= now { sendEstimate(at: now) }
+    }
+
+    /// RFC 9143 clause 9.2: by the MID extension, which may also give a known SSRC to another section; by what was learned of the SSRC so or
+    /// from the description; by a payload type that only one section uses.
+    private mutating func section(of packet: RTPPacket, _ plain: Span<UInt8>, in session: NegotiatedSession) -> NegotiatedMedia? {
+        let learned = streamMids[packet.ssrc]
+        if let id = session.media.lazy.compactMap({ $0.receivedExtensions[.mid] }).first, let range = packet.element(id, in: plain),
+            learned.map({ Int16(bitPattern: packet.sequenceNumber &- $0.since) > 0 }) ?? true
+        {
+            let section = session.media.first { plain.extracting(range).elementsEqual(Array($0.mid.utf8).span) }
+            // Of a section that is not there: nothing that is here.
+            guard let section, section.receives else { return nil }
+            learn(packet, isOf: section)
+            return section
+        }
+        if let learned { return session.media.first { $0.mid == learned.mid && $0.receives } }
         if let section = session.media.first(where: {
             $0.receives && ($0.remoteSSRCs.contains(packet.ssrc) || $0.remoteRTXSSRCs.values.contains(packet.ssrc))
         }) {
             return section
-        }
-        for section in session.media where section.receives {
-            if let id = section.extensions[.mid], let range = packet.element(id, in: plain),
-                plain.extracting(range).elementsEqual(Array(section.mid.utf8).span)
-            {
-                return section
-            }
         }
         let candidates = session.media.filter { section in
             section.receives
@@ -172,12 +196,27 @@ extension Peer {
         return candidates.count == 1 ? candidates[0] : nil
     }
 
+    private mutating func learn(_ packet: RTPPacket, isOf section: NegotiatedMedia) {
+        let known = streamMids[packet.ssrc]
+        if known == nil, streamMids.count >= Self.maximumLearned { streamMids.removeAll() }
+        streamMids[packet.ssrc] = (section.mid, packet.sequenceNumber)
+        guard known?.mid != section.mid else { return }
+        // What was put together of it belongs to the other section.
+        videoReceivers.removeAll { $0.receiver.ssrc == packet.ssrc && $0.id != section.transceiver }
+        audioReceivers.removeAll { $0.receiver.ssrc == packet.ssrc && $0.id != section.transceiver }
+    }
+
     private static var maximumReceivers: Int { 16 }
+    private static var maximumLearned: Int { 64 }
 
     private mutating func receiveAudio(_ packet: RTPPacket, _ plain: Span<UInt8>, _ section: NegotiatedMedia, at now: Instant) {
         guard section.codecs.contains(where: { $0.receivePayloadType == packet.payloadType }) else { return }
         var index = audioReceivers.firstIndex { $0.receiver.ssrc == packet.ssrc }
-        if index == nil, audioReceivers.count < Self.maximumReceivers {
+        if index == nil {
+            if audioReceivers.count >= Self.maximumReceivers {
+                let silent = audioReceivers.indices.min { audioReceivers[$0].receiver.lastPacket < audioReceivers[$1].receiver.lastPacket }
+                if let silent { audioReceivers.remove(at: silent) }
+            }
             audioReceivers.append((section.transceiver, AudioReceiver(ssrc: packet.ssrc)))
             index = audioReceivers.count - 1
         }
@@ -209,9 +248,7 @@ extension Peer {
         } else {
             return refuse(.unknownStream(packet.ssrc))
         }
-        guard let index = videoReceiver(for: packet.ssrc, section, usesNack: codec.feedback.contains(.nack)) else {
-            return refuse(.unknownStream(packet.ssrc))
-        }
+        let index = videoReceiver(for: packet.ssrc, section, usesNack: codec.feedback.contains(.nack))
         videoReceivers[index].receiver.receive(
             packet, payload: plain.extracting(packet.payload), codec: codec.kind, isRetransmission: isRetransmission, at: now)
         while let frame = videoReceivers[index].receiver.nextFrame() { emit(.event(.videoFrame(videoReceivers[index].id, frame))) }
@@ -224,9 +261,13 @@ extension Peer {
         return videoReceivers.first { $0.id == section.transceiver }?.receiver.ssrc
     }
 
-    private mutating func videoReceiver(for ssrc: SSRC, _ section: NegotiatedMedia, usesNack: Bool) -> Int? {
+    private mutating func videoReceiver(for ssrc: SSRC, _ section: NegotiatedMedia, usesNack: Bool) -> Int {
         if let index = videoReceivers.firstIndex(where: { $0.receiver.ssrc == ssrc }) { return index }
-        guard videoReceivers.count < Self.maximumReceivers else { return nil }
+        if videoReceivers.count >= Self.maximumReceivers {
+            // The one that has been silent for longest makes room.
+            let silent = videoReceivers.indices.min { videoReceivers[$0].receiver.lastPacket < videoReceivers[$1].receiver.lastPacket }
+            if let silent { videoReceivers.remove(at: silent) }
+        }
         videoReceivers.append((section.transceiver, VideoReceiver(ssrc: ssrc, usesNack: usesNack)))
         return videoReceivers.count - 1
     }
@@ -253,6 +294,7 @@ extension Peer {
         if let due = feedback.deadline, due <= now {
             sendTransportFeedback(media: videoReceivers.first?.receiver.ssrc ?? audioReceivers.first?.receiver.ssrc ?? SSRC(0))
         }
+        if let due = estimate.deadline, due <= now { sendEstimate(at: now) }
         if let due = reports.deadline, due <= now { sendReports(at: now) }
         announceTarget()
     }
@@ -265,7 +307,7 @@ extension Peer {
 
     /// Says how much may be sent when it changed by 2 % or more.
     mutating func announceTarget() {
-        let target = targetBitrate
+        let target = currentTarget()
         guard abs(target - announcedTarget) * 50 >= announcedTarget else { return }
         announcedTarget = target
         emit(.event(.targetBitrate(target)))

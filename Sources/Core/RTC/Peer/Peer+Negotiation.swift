@@ -7,7 +7,11 @@ extension Peer {
     /// All local candidates of this generation are there.
     public var gatheringIsComplete: Bool { ice.gatheringState == .complete }
     public var localCandidates: [IceCandidate] { ice.localCandidates }
-    public var localUsernameFragment: String { ice.localCredentials.usernameFragment }
+    public var localUsernameFragment: String {
+        mutating get { ice.localCredentials.usernameFragment }
+    }
+    /// The path that was nominated last; nil before the first, and once consent has ended.
+    public var selectedPair: IceSelectedPair? { ice.selected }
 
     /// Adds a sender, receiver or both for one track. Its streams get random SSRCs.
     public mutating func addTransceiver(
@@ -44,6 +48,8 @@ extension Peer {
 
     public mutating func setLocal(_ description: SessionDescription, _ kind: DescriptionKind, at now: Instant) throws(NegotiationError) {
         try negotiator.setLocal(description, kind: kind)
+        if kind == .rollback { undoRestart(at: now) }
+        if kind == .offer { awaitRenewal(at: now) }
         apply(at: now)
     }
 
@@ -63,6 +69,8 @@ extension Peer {
     }
 
     private mutating func applyRemote(_ kind: DescriptionKind, at now: Instant) {
+        // An offer of ours that gave way, or was never applied, takes its restart of ICE with it.
+        if kind == .offer || kind == .rollback { undoRestart(at: now) }
         if kind == .offer, negotiator.session != nil, negotiator.remoteRestartsICE {
             // The peer restarts ICE: our answer must have new credentials too (RFC 8839 clause 4.4.1.1.1).
             restartICE(at: now)
@@ -72,6 +80,8 @@ extension Peer {
 
     public mutating func rollback(at now: Instant) {
         negotiator.rollback()
+        undoRestart(at: now)
+        if associationClosedAt != nil { closedByPeer(at: now) }
         checkNegotiation()
     }
 
@@ -107,8 +117,17 @@ extension Peer {
     /// New credentials; candidates are gathered again by the next description.
     private mutating func restartICE(at now: Instant) {
         ice.restart(at: now)
+        if !appliedCandidates.isEmpty { candidatesBeforeRestart = appliedCandidates }
         appliedCandidates = []
         gathers = false
+        drainICE(at: now)
+    }
+
+    /// RFC 8829 clause 4.1.10.2: what an offer that is taken back began, ends with it.
+    private mutating func undoRestart(at now: Instant) {
+        guard ice.undoRestart(at: now) else { return }
+        appliedCandidates.formUnion(candidatesBeforeRestart)
+        gathers = ice.gatheringState != .new
         drainICE(at: now)
     }
 
@@ -137,6 +156,7 @@ extension Peer {
                 session.isOfferer && configuration.ice.mode == .full || session.remoteIsLite && configuration.ice.mode == .full)
             setState(.connecting, reason: nil)
         }
+        applyAssociation(session, at: now)
         applyICE(session, at: now)
         drainICE(at: now)
         startDTLSIfReady(at: now)

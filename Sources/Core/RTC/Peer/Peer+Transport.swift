@@ -69,6 +69,7 @@ extension Peer {
             case .event(let event): handle(event, at: now)
             }
         }
+        noticeNewPath(at: now)
         startDTLSIfReady(at: now)
     }
 
@@ -105,9 +106,12 @@ extension Peer {
     // MARK: DTLS
 
     mutating func startDTLSIfReady(at now: Instant) {
-        guard dtls == nil, ice.route != nil, let session = negotiator.session, let role = session.dtlsRole, state != .closed else { return }
+        guard dtls == nil, ice.route != nil, renewal == nil, let session = negotiator.session, let role = session.dtlsRole,
+            state != .closed
+        else { return }
         let endpoint = environment.makeDTLS()
         dtls = endpoint
+        association = AssociationIdentity(session)
         dtlsDeadline = now + configuration.handshakeTimeout
         endpoint.start(role: role, peerFingerprints: session.remoteFingerprints, at: now)
         for datagram in earlyDTLS { endpoint.receive(datagram.span, at: now) }
@@ -124,11 +128,9 @@ extension Peer {
                 data.receive(packet.span, at: now)
                 drainData(at: now)
             case .closed:
-                setState(.closed, reason: "the peer closed the connection")
-                data.close(at: now)
-                drainData(at: now)
-                ice.close(at: now)
-                drainICE(at: now)
+                associationClosed(at: now)
+                // Whatever else it holds is of an association that has ended.
+                return
             case .failed(let reason): fail("DTLS: \(reason)", at: now)
             }
         }
@@ -141,8 +143,11 @@ extension Peer {
         connectedAt = now
         trace("dtls_connected", ["srtp": keys == nil ? "none" : "\(keys!.profile)"], at: now)
         if let keys {
-            media = MediaTransport(srtp: environment.makeSRTP(keys), congestion: CongestionController(limits: configuration.bitrate))
-            announcedTarget = configuration.bitrate.start
+            var limits = configuration.bitrate
+            if let before { limits.start = before.bitrate }
+            media = MediaTransport(srtp: environment.makeSRTP(keys), congestion: CongestionController(limits: limits))
+            if let before { media!.count(from: before.counts) }
+            announcedTarget = limits.start
         }
         setState(.connected, reason: nil)
         if let session = negotiator.session { applyMedia(session, at: now) }

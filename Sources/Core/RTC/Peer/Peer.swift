@@ -17,6 +17,13 @@ public struct Peer: ~Copyable {
     var dtlsIsConnected = false
     var earlyDTLS: [[UInt8]] = []
     var dtlsDeadline: Instant?
+    /// What `dtls` was begun for.
+    var association: AssociationIdentity?
+    /// close_notify came while descriptions were under way.
+    var associationClosedAt: Instant?
+    var renewal: TransportRenewal?
+    /// Of the association before: what its path carried, bit/s, and what it sent.
+    var before: (bitrate: Int, counts: (packets: Int, bytes: Int, batches: Int))?
     var media: MediaTransport?
     var data = DataChannels()
 
@@ -29,6 +36,9 @@ public struct Peer: ~Copyable {
     var videoReceivers: [(id: TransceiverID, receiver: VideoReceiver)] = []
     var audioReceivers: [(id: TransceiverID, receiver: AudioReceiver)] = []
     var feedback = FeedbackCollector()
+    var estimate = ReceiverEstimate()
+    /// Sections by source, as the MID extension said, and in which packet.
+    var streamMids: [SSRC: (mid: String, since: UInt16)] = [:]
     var reports = ReportSchedule()
     let cname: String
     let reportSSRC: SSRC
@@ -39,8 +49,13 @@ public struct Peer: ~Copyable {
     var wasNegotiationNeeded = false
     /// Decrypted bytes of the packet at hand; kept to be written again.
     var plain: [UInt8] = []
+    /// The RTCP packets at hand, and the arrivals of the last feedback: empty between datagrams, their storage kept.
+    var packets: [RTCPPacket] = []
+    var arrivals: [Int16?] = []
     var appliedCandidates: Set<String> = []
     var gathers = false
+    /// Before the restart of ICE that is being negotiated.
+    var candidatesBeforeRestart: Set<String> = []
     var startedAt: Instant?
     var connectedAt: Instant?
 
@@ -72,20 +87,27 @@ public struct Peer: ~Copyable {
     /// Gives back the bytes of a datagram batch after it was sent.
     public mutating func recycle(_ bytes: consuming [UInt8]) { media?.recycle(bytes) }
 
+    /// Takes the bytes back out, for the next peer to write in: what is written to often stays in the processor's cache.
+    public mutating func reclaim() -> [UInt8]? { media?.reclaim() }
+
     /// When `advance` must be called at the latest; nil: not before the next input.
     public var deadline: Instant? {
-        guard state != .closed else { return nil }
-        var deadline = earlier(ice.deadline, dtls?.deadline)
-        deadline = earlier(deadline, dtlsDeadline)
-        deadline = earlier(deadline, data.deadline)
-        guard media != nil else { return deadline }
-        deadline = earlier(deadline, media?.congestion.deadline)
-        deadline = earlier(deadline, feedback.deadline)
-        deadline = earlier(deadline, reports.deadline)
-        for index in videoSenders.indices { deadline = earlier(deadline, videoSenders[index].sender.deadline) }
-        for index in videoReceivers.indices { deadline = earlier(deadline, videoReceivers[index].receiver.deadline) }
-        for index in audioReceivers.indices { deadline = earlier(deadline, audioReceivers[index].receiver.deadline) }
-        return deadline
+        // Mutating, as for everything that is asked on every packet: what a getter only borrows the compiler copies, all 5 kB of a peer.
+        mutating get {
+            guard state != .closed else { return nil }
+            var deadline = earlier(ice.deadline, dtls?.deadline)
+            deadline = earlier(deadline, earlier(dtlsDeadline, closeDeadline))
+            deadline = earlier(deadline, data.deadline)
+            guard media != nil else { return deadline }
+            deadline = earlier(deadline, media!.congestion.deadline)
+            deadline = earlier(deadline, feedback.deadline)
+            deadline = earlier(deadline, estimate.deadline)
+            deadline = earlier(deadline, reports.deadline)
+            for index in videoSenders.indices { deadline = earlier(deadline, videoSenders[index].sender.deadline) }
+            for index in videoReceivers.indices { deadline = earlier(deadline, videoReceivers[index].receiver.deadline) }
+            for index in audioReceivers.indices { deadline = earlier(deadline, audioReceivers[index].receiver.deadline) }
+            return deadline
+        }
     }
 
     public mutating func advance(to now: Instant) {
@@ -103,6 +125,7 @@ public struct Peer: ~Copyable {
             return fail(
                 "DTLS: expected a handshake within \(configuration.handshakeTimeout.seconds) s of the first path, got none", at: now)
         }
+        if let due = closeDeadline, due <= now { return closedByPeer(at: now) }
         if let due = data.deadline, due <= now {
             data.advance(to: now)
             drainData(at: now)

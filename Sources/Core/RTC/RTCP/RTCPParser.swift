@@ -7,6 +7,15 @@ extension RTCPPacket {
     /// Reads a compound or reduced-size (RFC 5506) RTCP datagram. Packets of unknown types are `other`; one that contradicts itself fails the whole.
     public static func parse(_ bytes: Span<UInt8>) throws(RTCPError) -> [RTCPPacket] {
         var packets: [RTCPPacket] = []
+        var arrivals: [Int16?] = []
+        try parse(bytes, into: &packets, arrivals: &arrivals)
+        return packets
+    }
+
+    /// The same into an array that is used again and again. The first transport-wide feedback takes over the storage of `arrivals`.
+    static func parse(
+        _ bytes: Span<UInt8>, into packets: inout [RTCPPacket], arrivals: inout [Int16?]
+    ) throws(RTCPError) {
         var offset = 0
         while offset < bytes.count, packets.count < maximumPackets {
             guard bytes.count - offset >= 4 else { throw .truncated }
@@ -21,23 +30,22 @@ extension RTCPPacket {
                 guard padding > 0, padding <= length - 4 else { throw .malformed(packetType: type) }
                 end -= padding
             }
-            guard let packet = parseBody(type, first & 0x1F, bytes.extracting((offset + 4)..<end)) else {
+            guard let packet = parseBody(type, first & 0x1F, bytes.extracting((offset + 4)..<end), &arrivals) else {
                 throw .malformed(packetType: type)
             }
             packets.append(packet)
             offset += length
         }
-        return packets
     }
 
-    private static func parseBody(_ type: UInt8, _ count: UInt8, _ body: Span<UInt8>) -> RTCPPacket? {
+    private static func parseBody(_ type: UInt8, _ count: UInt8, _ body: Span<UInt8>, _ arrivals: inout [Int16?]) -> RTCPPacket? {
         switch (type, count) {
         case (200, _): return senderReport(Int(count), body)
         case (201, _): return receiverReport(Int(count), body)
         case (202, _): return sourceDescription(Int(count), body)
         case (203, _): return goodbye(Int(count), body)
         case (205, 1): return nack(body)
-        case (205, 15): return TransportFeedback(body).map { .transportFeedback($0) }
+        case (205, 15): return TransportFeedback(body, storage: &arrivals).map { .transportFeedback($0) }
         case (206, 1):
             guard body.count >= 8 else { return nil }
             return .pictureLoss(sender: SSRC(body.u32(at: 0)), media: SSRC(body.u32(at: 4)))

@@ -24,39 +24,36 @@ public struct TransportFeedback: Sendable, Hashable {
         self.deltas = deltas
     }
 
-    /// From the body after the common header; nil when it contradicts itself.
-    init?(_ body: Span<UInt8>) {
+    /// From the body after the common header; nil when it contradicts itself. Takes over the storage of the array given, if it has any.
+    init?(_ body: Span<UInt8>, storage: inout [Int16?]) {
         var reader = ByteReader(body)
         guard let sender = reader.u32(), let media = reader.u32(), let base = reader.u16(), let count = reader.u16(),
             let time = reader.u24(), let feedbackCount = reader.u8(), Int(count) <= Self.maximumPackets
         else { return nil }
-        var symbols: [UInt8] = []
-        symbols.reserveCapacity(Int(count))
-        while symbols.count < Int(count) {
-            guard let chunk = reader.u16() else { return nil }
-            let wanted = Int(count) - symbols.count
-            if chunk & 0x8000 == 0 {
-                let run = min(Int(chunk & 0x1FFF), wanted)
-                guard run > 0 else { return nil }
-                symbols.append(contentsOf: repeatElement(UInt8(chunk >> 13 & 3), count: run))
-            } else if chunk & 0x4000 == 0 {
-                for bit in 0..<min(14, wanted) { symbols.append(UInt8(chunk >> UInt16(13 - bit) & 1)) }
-            } else {
-                for pair in 0..<min(7, wanted) { symbols.append(UInt8(chunk >> UInt16(12 - 2 * pair) & 3)) }
-            }
+        // The arrivals stand behind all the chunks: these are gone through twice.
+        var chunks = reader
+        var covered = 0
+        while covered < Int(count) {
+            guard let word = reader.u16(), let chunk = StatusChunk(word) else { return nil }
+            covered += chunk.count
         }
         var deltas: [Int16?] = []
-        deltas.reserveCapacity(symbols.count)
-        for symbol in symbols {
-            switch symbol {
-            case 0: deltas.append(nil)
-            case 1:
-                guard let delta = reader.u8() else { return nil }
-                deltas.append(Int16(delta))
-            case 2:
-                guard let delta = reader.u16() else { return nil }
-                deltas.append(Int16(bitPattern: delta))
-            default: return nil
+        swap(&deltas, &storage)
+        deltas.removeAll(keepingCapacity: true)
+        deltas.reserveCapacity(Int(count))
+        while deltas.count < Int(count) {
+            guard let word = chunks.u16(), let chunk = StatusChunk(word) else { return nil }
+            for index in 0..<min(chunk.count, Int(count) - deltas.count) {
+                switch chunk.symbol(index) {
+                case 0: deltas.append(nil)
+                case 1:
+                    guard let delta = reader.u8() else { return nil }
+                    deltas.append(Int16(delta))
+                case 2:
+                    guard let delta = reader.u16() else { return nil }
+                    deltas.append(Int16(bitPattern: delta))
+                default: return nil
+                }
             }
         }
         self.init(
@@ -99,5 +96,25 @@ public struct TransportFeedback: Sendable, Hashable {
                 index += count
             }
         }
+    }
+}
+
+/// What arrived of a run of packets (draft-holmer-rmcat-transport-wide-cc-extensions-01 clauses 3.1.3 and 3.1.4).
+private struct StatusChunk {
+    private let word: UInt16
+
+    /// Nil for a run of nothing.
+    init?(_ word: UInt16) {
+        guard word & 0x8000 != 0 || word & 0x1FFF != 0 else { return nil }
+        self.word = word
+    }
+
+    /// How many packets it can speak of; the last may be told of fewer.
+    var count: Int { word & 0x8000 == 0 ? Int(word & 0x1FFF) : word & 0x4000 == 0 ? 14 : 7 }
+
+    /// 0: did not arrive; 1, 2: its arrival takes so many bytes.
+    func symbol(_ index: Int) -> UInt16 {
+        if word & 0x8000 == 0 { return word >> 13 & 3 }
+        return word & 0x4000 == 0 ? word >> UInt16(13 - index) & 1 : word >> UInt16(12 - 2 * index) & 3
     }
 }

@@ -20,7 +20,8 @@ public struct HeaderExtensionMap: Sendable, Hashable {
 
     /// Ids above 14 need two-byte elements in the whole packet (RFC 8285 clause 4.3).
     var needsTwoByteForm: Bool {
-        [mid, absoluteSendTime, transportSequence, playoutDelay, absoluteCaptureTime, videoFrameTrackingID].contains { $0 ?? 0 > 14 }
+        let largest = max(max(mid ?? 0, absoluteSendTime ?? 0, transportSequence ?? 0), max(playoutDelay ?? 0, absoluteCaptureTime ?? 0))
+        return max(largest, videoFrameTrackingID ?? 0) > 14
     }
 }
 
@@ -40,11 +41,12 @@ public struct HeaderExtensionBlock: Sendable {
     public init() {}
 
     /// Appends the extension header, its elements and the padding to a word; nothing when there is no element to write.
-    func write(to out: inout [UInt8], ids: HeaderExtensionMap, twoByte: Bool) {
+    fileprivate func write(to out: inout HeaderBytes, ids: HeaderExtensionMap) {
+        let twoByte = ids.needsTwoByteForm
         let start = out.count
         out.append(u16: twoByte ? 0x1000 : 0xBEDE)
         out.append(u16: 0)
-        func element(_ id: UInt8?, _ length: Int) -> Bool {
+        func element(_ id: UInt8?, _ length: Int, _ out: inout HeaderBytes) -> Bool {
             guard let id else { return false }
             if twoByte {
                 out.append(id)
@@ -54,31 +56,49 @@ public struct HeaderExtensionBlock: Sendable {
             }
             return true
         }
-        if let transportSequence, element(ids.transportSequence, 2) { out.append(u16: transportSequence) }
-        if let absoluteSendTime, element(ids.absoluteSendTime, 3) {
-            out.append(UInt8(truncatingIfNeeded: absoluteSendTime >> 16))
-            out.append(u16: UInt16(truncatingIfNeeded: absoluteSendTime))
+        if let transportSequence, element(ids.transportSequence, 2, &out) { out.append(u16: transportSequence) }
+        if let absoluteSendTime, element(ids.absoluteSendTime, 3, &out) { out.append(u24: absoluteSendTime) }
+        if let mid, !mid.isEmpty, mid.count <= 16, element(ids.mid, mid.count, &out) { for byte in mid { out.append(byte) } }
+        if let playoutDelay, element(ids.playoutDelay, 3, &out) {
+            out.append(u24: UInt32(playoutDelay.minimum & 0xFFF) << 12 | UInt32(playoutDelay.maximum & 0xFFF))
         }
-        if let mid, !mid.isEmpty, mid.count <= 16, element(ids.mid, mid.count) { out.append(contentsOf: mid) }
-        if let playoutDelay, element(ids.playoutDelay, 3) {
-            let word = UInt32(playoutDelay.minimum & 0xFFF) << 12 | UInt32(playoutDelay.maximum & 0xFFF)
-            out.append(UInt8(truncatingIfNeeded: word >> 16))
-            out.append(u16: UInt16(truncatingIfNeeded: word))
-        }
-        if let absoluteCaptureTime, element(ids.absoluteCaptureTime, 8) {
+        if let absoluteCaptureTime, element(ids.absoluteCaptureTime, 8, &out) {
             out.append(u32: UInt32(truncatingIfNeeded: absoluteCaptureTime >> 32))
             out.append(u32: UInt32(truncatingIfNeeded: absoluteCaptureTime))
         }
-        if let videoFrameTrackingID, element(ids.videoFrameTrackingID, 2) { out.append(u16: videoFrameTrackingID) }
-        let length = out.count - start - 4
-        guard length > 0 else {
-            out.removeLast(4)
+        if let videoFrameTrackingID, element(ids.videoFrameTrackingID, 2, &out) { out.append(u16: videoFrameTrackingID) }
+        guard out.count > start + 4 else {
+            out.count = start
             return
         }
         while (out.count - start) % 4 != 0 { out.append(0) }
         let words = (out.count - start - 4) / 4
-        out[start + 2] = UInt8(words >> 8)
-        out[start + 3] = UInt8(words & 255)
+        out.bytes[start + 2] = UInt8(words >> 8)
+        out.bytes[start + 3] = UInt8(words & 255)
+    }
+}
+
+/// A header being written, on the stack: an array asks with every byte whether it is its own and has room.
+private struct HeaderBytes {
+    /// 12 of fixed header, 4 of extension header, and 46 of elements in their longest form are the most.
+    var bytes = InlineArray<80, UInt8>(repeating: 0)
+    var count = 0
+
+    mutating func append(_ byte: UInt8) {
+        bytes[count] = byte
+        count += 1
+    }
+    mutating func append(u16 value: UInt16) {
+        append(UInt8(truncatingIfNeeded: value >> 8))
+        append(UInt8(truncatingIfNeeded: value))
+    }
+    mutating func append(u24 value: UInt32) {
+        append(UInt8(truncatingIfNeeded: value >> 16))
+        append(u16: UInt16(truncatingIfNeeded: value))
+    }
+    mutating func append(u32 value: UInt32) {
+        append(u16: UInt16(truncatingIfNeeded: value >> 16))
+        append(u16: UInt16(truncatingIfNeeded: value))
     }
 }
 
@@ -101,13 +121,14 @@ public struct RTPHeader: Sendable {
     public func write(
         to out: inout [UInt8], extensions: HeaderExtensionBlock = HeaderExtensionBlock(), ids: HeaderExtensionMap = HeaderExtensionMap()
     ) {
-        let start = out.count
-        out.append(0x80)
-        out.append((marker ? 0x80 : 0) | payloadType.rawValue)
-        out.append(u16: sequenceNumber)
-        out.append(u32: timestamp)
-        out.append(u32: ssrc.rawValue)
-        extensions.write(to: &out, ids: ids, twoByte: ids.needsTwoByteForm)
-        if out.count > start + RTPPacket.fixedHeaderLength { out[start] |= 0x10 }
+        var header = HeaderBytes()
+        header.append(0x80)
+        header.append((marker ? 0x80 : 0) | payloadType.rawValue)
+        header.append(u16: sequenceNumber)
+        header.append(u32: timestamp)
+        header.append(u32: ssrc.rawValue)
+        extensions.write(to: &header, ids: ids)
+        if header.count > RTPPacket.fixedHeaderLength { header.bytes[0] |= 0x10 }
+        out.append(span: header.bytes.span.extracting(..<header.count))
     }
 }

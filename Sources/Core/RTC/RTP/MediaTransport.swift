@@ -26,6 +26,11 @@ struct MediaTransport {
         self.congestion = congestion
     }
 
+    /// Goes on counting where the transport of the association before ended.
+    mutating func count(from previous: (packets: Int, bytes: Int, batches: Int)) {
+        (packetsSent, bytesSent, batchesSent) = previous
+    }
+
     enum Purpose { case media, retransmission, probe }
 
     /// Writes, protects and batches one RTP packet. `payload` is what follows the header; `originalSequence` precedes it in RTX (RFC 4588 clause 4).
@@ -122,6 +127,8 @@ struct MediaTransport {
         bytes.removeAll(keepingCapacity: true)
         spare = bytes
     }
+
+    mutating func reclaim() -> [UInt8]? { spare.take() }
 
     private mutating func beginIfNeeded() {
         guard batch.isEmpty else { return }

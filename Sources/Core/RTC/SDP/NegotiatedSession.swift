@@ -9,8 +9,8 @@ public struct NegotiatedSession: Sendable, Hashable {
     public var remoteFingerprints: [Fingerprint]
     /// Ours; nil only where nothing was accepted.
     public var dtlsRole: DTLSRole?
-    /// The mid that carries the transport: candidates go under it. It changes only when the peer rejects the section; Chromium then begins
-    /// ICE and DTLS anew under the same credentials and certificate, and `dtlsRole` may change with it.
+    /// The mid that carries the transport: candidates go under it. It changes when the peer rejects the section or puts a new one
+    /// before it; Chromium then begins ICE and DTLS anew under the same credentials and certificate, and `dtlsRole` may change with it.
     public var transportMid: String
     /// True when this side made the offer: the controlling ICE agent of a first negotiation (RFC 8445 clause 6.1.1).
     public var isOfferer: Bool

@@ -28,6 +28,8 @@ struct TurnClient {
     /// A permission lasts 300 s, a channel 600 s (RFC 8656 clauses 9 and 12); each is renewed a minute before.
     static let permissionRenewal = Duration.seconds(240)
     static let channelRenewal = Duration.seconds(540)
+    /// What is asked for, in seconds: the default of RFC 8656 clause 3.2, said because coturn's own limit shortens only what was asked for.
+    static let lifetime: UInt32 = 600
 
     let server: IceServer
     let isStream: Bool
@@ -263,7 +265,10 @@ struct TurnClient {
             // 17: UDP, the only relayed transport there is (RFC 8656 clause 18.8).
             message.add(.requestedTransport, [17, 0, 0, 0])
             if path.remote.ip.family == .v6 { message.add(.requestedAddressFamily, [2, 0, 0, 0]) }
-        case .refresh: message = STUNMessage(.request, .refresh, id)
+            message.add(.lifetime, u32: Self.lifetime)
+        case .refresh:
+            message = STUNMessage(.request, .refresh, id)
+            message.add(.lifetime, u32: Self.lifetime)
         case .deallocate:
             message = STUNMessage(.request, .refresh, id)
             message.add(.lifetime, u32: 0)

@@ -23,10 +23,10 @@ package struct SendHistory {
     package init(keepsPackets: Bool) { self.keepsPackets = keepsPackets }
 
     package mutating func begin(_ frame: PacketisedFrame, firstSequence: UInt16, at now: Instant) {
-        while let oldest = entries.first,
-            entries.isFull || now - oldest.sent > Self.maximumAge || bytes + frame.payloads.count > Self.maximumBytes
+        while !entries.isEmpty,
+            entries.isFull || now - entries[0].sent > Self.maximumAge || bytes + frame.payloads.count > Self.maximumBytes
         {
-            bytes -= oldest.frame.payloads.count
+            bytes -= entries[0].frame.payloads.count
             _ = entries.popFirst()
         }
         bytes += frame.payloads.count

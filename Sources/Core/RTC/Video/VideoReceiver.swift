@@ -74,6 +74,8 @@ package struct VideoReceiver {
     private var gapSince: Instant?
     private var hasBegun: Bool { statistics.framesReceived > 0 }
     private var strange: Int64?
+    /// When a packet last came.
+    package private(set) var lastPacket = Instant.zero
     private var lastFrame: Instant?
     private var usualGap = 0.033
     private var ready: [ReceivedFrame] = []
@@ -99,6 +101,7 @@ package struct VideoReceiver {
 
     /// One decrypted packet; `payload` with RTX already undone.
     package mutating func receive(_ packet: RTPPacket, payload: Span<UInt8>, codec: CodecKind, isRetransmission: Bool, at now: Instant) {
+        lastPacket = now
         guard isPlausible(packet.sequenceNumber) else {
             statistics.packetsDiscarded += 1
             return

@@ -34,8 +34,10 @@ struct VideoSender {
     private(set) var parameters: VideoSenderParameters
     private(set) var statistics = OutboundStatistics()
     private(set) var needsKeyFrame = true
-    /// NTP and RTP time of the newest frame, for sender reports.
-    private(set) var lastFrame: (timestamp: UInt32, sent: Instant)?
+    /// RTP time of the newest frame and when it was captured, for sender reports.
+    private(set) var lastFrame: (timestamp: UInt32, captured: Instant)?
+    /// The number of the newest full intra request, by who asked.
+    private var intraRequests: [SSRC: UInt8] = [:]
 
     private var sequenceNumber: UInt16
     private var rtxSequenceNumber: UInt16
@@ -57,6 +59,7 @@ struct VideoSender {
     /// Milliseconds.
     private static let longestDeltaFrame = 5, longestKeyFrame = 200
     private static let keyFrameInterval = Duration.milliseconds(300)
+    private static let maximumIntraSenders = 16
     private static let deltaFramePace = 2.5, keyFramePace = 1.5
 
     init(parameters: VideoSenderParameters, random: UInt64) {
@@ -80,6 +83,7 @@ struct VideoSender {
         nextStep = nil
         needsKeyFrame = true
         extensionsEverywhereUntil = nil
+        intraRequests.removeAll()
     }
 
     /// Takes a frame for sending; a frame that the path has no room for is dropped whole, and then all until a key frame.
@@ -109,7 +113,9 @@ struct VideoSender {
     }
 
     /// When the next step of a paced frame is due.
-    var deadline: Instant? { queue.isEmpty ? nil : nextStep ?? .zero }
+    var deadline: Instant? {
+        mutating get { queue.isEmpty ? nil : nextStep ?? .zero }
+    }
 
     /// Sends what is due now.
     mutating func advance(to now: Instant, through transport: inout MediaTransport) {
@@ -246,8 +252,15 @@ struct VideoSender {
         return bytes - left
     }
 
-    mutating func receivedKeyFrameRequest(isFIR: Bool) {
-        if isFIR { statistics.firCount += 1 } else { statistics.pliCount += 1 }
+    mutating func receivedPictureLoss() { statistics.pliCount += 1 }
+
+    /// False for a repetition of what was asked before: the number then is the same (RFC 5104 clause 4.3.1.2).
+    mutating func receivedIntraRequest(_ sequence: UInt8, from sender: SSRC) -> Bool {
+        statistics.firCount += 1
+        guard intraRequests[sender] != sequence else { return false }
+        if intraRequests.count >= Self.maximumIntraSenders, intraRequests[sender] == nil { intraRequests.removeAll() }
+        intraRequests[sender] = sequence
+        return true
     }
 
     mutating func received(_ report: ReportBlock) {
@@ -258,7 +271,7 @@ struct VideoSender {
     /// The stream's sender report (RFC 3550 clause 6.4.1); nil before the first frame.
     func senderInformation(clock: NTPClock, at now: Instant) -> SenderInformation? {
         guard let lastFrame else { return nil }
-        let elapsed = (now - lastFrame.sent).ticks(of: Int64(parameters.codec.clockRate))
+        let elapsed = (now - lastFrame.captured).ticks(of: Int64(parameters.codec.clockRate))
         return SenderInformation(
             ntp: clock.time(at: now), rtpTimestamp: lastFrame.timestamp &+ UInt32(truncatingIfNeeded: elapsed),
             packets: UInt32(truncatingIfNeeded: statistics.packetsSent), octets: UInt32(truncatingIfNeeded: statistics.bytesSent))

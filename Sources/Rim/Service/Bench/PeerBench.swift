@@ -26,8 +26,8 @@ public actor PeerBench {
         public var rate = 30
         /// bit/s.
         public var bitrate = 1_500_000
-        /// Labels of the data channels to open.
-        public var channels: [String] = []
+        /// Data channels to open.
+        public var channels: [DataChannelOptions] = []
         /// Send every message back.
         public var echoes = false
 
@@ -86,7 +86,7 @@ public actor PeerBench {
         self.session = session
         try addMedia(session)
         try session.with { peer, now in
-            for label in options.channels { channels[try peer.openDataChannel(DataChannelOptions(label: label), at: now)] = label }
+            for channel in options.channels { channels[try peer.openDataChannel(channel, at: now)] = channel.label }
         }
         ticker = reactor.makeTimer { [unowned self] now in assumeIsolated { $0.tick(at: now) } }
         ticker?.deadline = MonotonicClock.now() + .seconds(1)

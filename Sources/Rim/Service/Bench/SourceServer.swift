@@ -202,12 +202,9 @@ public actor SourceServer {
     private func handle(_ event: PeerEvent, of id: Int) {
         guard let viewer = viewers[id] else { return }
         let session = viewer.session
+        if let transceiver = viewer.transceiver { fanOut?.follow(event, of: session, on: transceiver) }
         switch event {
-        case .stateChanged(.connected, _):
-            if let transceiver = viewer.transceiver { fanOut?.add(session, transceiver) }
         case .stateChanged(.failed, _), .stateChanged(.closed, _): forget(session)
-        case .keyFrameNeeded: fanOut?.requestKeyFrame()
-        case .targetBitrate(let bitrate): fanOut?.setTarget(bitrate, for: session)
         case .dataChannel(.message(let channel, let message)):
             session.with { peer, now in
                 // A full buffer, or a channel that is closing, refuses the echo: whoever floods measures the loss, and the counter tells.

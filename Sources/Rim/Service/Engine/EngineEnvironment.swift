@@ -1,6 +1,7 @@
 import Crypto
 import DataLink
 import RTC
+import Reactor
 
 /// The engine's environment in the real world: OpenSSL, usrsctp and the kernel's randomness. Lives on one thread.
 public final class EngineEnvironment: Environment {
@@ -12,6 +13,9 @@ public final class EngineEnvironment: Environment {
     public convenience init(unixTime: Int64) throws(CryptoError) {
         self.init(try CryptoContext(certificate: .selfSigned(unixTime: unixTime)))
     }
+
+    /// The same, for a program that begins now.
+    public convenience init() throws(CryptoError) { try self.init(unixTime: MonotonicClock.unixSeconds()) }
 
     public var digests: any Digests { crypto.digests }
     public var fingerprints: [Fingerprint] { crypto.fingerprints }

@@ -34,6 +34,7 @@ public final class FanOut {
     }
 
     public var viewerCount: Int { viewers.count }
+    public var codec: CodecKind { encoder.settings.codec }
 
     public func add(_ session: PeerSession, _ transceiver: TransceiverID) {
         guard viewers[session.id] == nil else { return }
@@ -83,9 +84,7 @@ public final class FanOut {
         guard let frame = packetiser.packetise(encoded) else { return }
         framesSent += 1
         remember(frame)
-        for viewer in viewers.values {
-            viewer.session.with { peer, now in peer.send(frame, on: viewer.transceiver, at: now) }
-        }
+        for viewer in viewers.values { viewer.session.send(frame, on: viewer.transceiver, at: MonotonicClock.now()) }
     }
 
     private func remember(_ frame: PacketisedFrame) {

@@ -26,6 +26,8 @@ public final class PeerHost {
     var streamSweeper: ReactorTimer?
     private let advertised: [IPAddress]
     let names: HostNames
+    /// What datagrams are written in, while no session has it.
+    var spare: [UInt8]?
 
     private static let maximumSessions = 10_000
     private static let maximumPaths = 32
@@ -46,7 +48,10 @@ public final class PeerHost {
             LocalTransport(id: id, address: socket.address, advertised: advertised.map { SocketAddress($0, socket.address.port) })
         }
         for (id, socket) in bound { sockets[id] = socket }
-        relay = { [unowned self] socket, id in self.readable(socket, id) }
+        relay = { [unowned self] socket, id in
+            let now = MonotonicClock.now()
+            socket.receive { bytes, source in route(bytes, NetworkPath(id, source), at: now) }
+        }
         sweeper = reactor.makeTimer { [unowned self] _ in sweep() }
     }
 
@@ -171,16 +176,11 @@ public final class PeerHost {
 
     // MARK: Datagrams in
 
+    /// A socket that serves one session only.
     private func readable(_ socket: UDPSocket, _ id: TransportID) {
         let now = MonotonicClock.now()
-        socket.receive { bytes, source in
-            // Looked up for each: the one before may have ended the session.
-            if let owner = owners[id] {
-                _ = owner.receive(bytes, on: NetworkPath(id, source), at: now)
-            } else if sockets[id] != nil {
-                route(bytes, NetworkPath(id, source), at: now)
-            }
-        }
+        // Looked up for each: the one before may have ended the session.
+        socket.receive { bytes, source in _ = owners[id]?.receive(bytes, on: NetworkPath(id, source), at: now) }
     }
 
     /// A stranger costs the two lookups here and nothing that lasts: a path is filed only after its check was found good.

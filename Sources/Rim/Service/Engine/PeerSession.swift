@@ -23,6 +23,8 @@ public final class PeerSession {
     public var serverTrust = TLSTrust.system
     /// When DTLS, SRTP or SRTCP of the peer last came.
     private var lastHeard: Instant?
+    /// The latest time that the machine was told.
+    private var clock = Instant.zero
     private var isFlushing = false
     private var isStopped = false
 
@@ -30,10 +32,11 @@ public final class PeerSession {
         self.id = id
         self.peer = peer
         self.host = host
-        // Weak: among timers that are due together, one may end the session of the next.
-        timer = host.reactor.makeTimer { [weak self] now in
-            guard let self else { return }
-            self.peer.advance(to: now)
+        // It is not called once the session, which alone holds it, has let go of it. A weak reference would make each of the many
+        // references taken to a session dearer.
+        timer = host.reactor.makeTimer { [unowned self] now in
+            lend()
+            self.peer.advance(to: tell(now))
             flush()
         }
     }
@@ -44,11 +47,30 @@ public final class PeerSession {
     /// Calls the machine and carries out what it then wants.
     public func with<Result>(_ body: (inout Peer, Instant) throws -> Result) rethrows -> Result {
         defer {
-            if fragments.last != peer.localUsernameFragment { host.file(fragment: peer.localUsernameFragment, under: self) }
+            let fragment = peer.localUsernameFragment
+            if fragments.last != fragment { host.file(fragment: fragment, under: self) }
             flush()
         }
-        return try body(&peer, MonotonicClock.now())
+        lend()
+        return try body(&peer, tell(MonotonicClock.now()))
     }
+
+    /// Time never goes back for a machine. Datagrams that came together bear the time at which they came; what one of them causes may have
+    /// been told a later one.
+    private func tell(_ now: Instant) -> Instant {
+        clock = max(clock, now)
+        return clock
+    }
+
+    /// Sends a frame of what the transceiver shows.
+    func send(_ frame: PacketisedFrame, on transceiver: TransceiverID, at now: Instant) {
+        lend()
+        peer.send(frame, on: transceiver, at: tell(now))
+        flush()
+    }
+
+    /// All peers of a host write in one array, one after the other.
+    private func lend() { if let bytes = host.spare.take() { peer.recycle(bytes) } }
 
     /// Answers an offer.
     public func answer(_ offer: SessionDescription) throws(NegotiationError) -> SessionDescription {
@@ -62,6 +84,8 @@ public final class PeerSession {
     func wasHeard(within duration: Duration, of now: Instant) -> Bool { lastHeard.map { now - $0 <= duration } ?? false }
 
     func receive(_ bytes: Span<UInt8>, on path: NetworkPath, at now: Instant) -> PeerRefusal? {
+        lend()
+        let now = tell(now)
         let refusal = peer.receive(bytes, on: path, at: now)
         if refusal == nil, bytes[0] > 3 { lastHeard = now }
         flush()
@@ -89,6 +113,7 @@ public final class PeerSession {
             }
         }
         isFlushing = false
+        if let bytes = peer.reclaim() { host.spare = bytes }
         timer?.deadline = peer.deadline
     }
 
