@@ -55,7 +55,8 @@ import Wire
             unsafe stream.pointee.avail_in = UInt32(bytes.count)
             while true {
                 var code = Z_OK, produced = 0
-                let room = min(Self.piece, limit - out.count + 1)
+                // One byte more than is allowed: whether there is one tells that it is too long.
+                let room = min(Self.piece, limit - out.count) + 1
                 out.append(
                     contentsOf: unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, filled in
                         unsafe stream.pointee.next_out = buffer.baseAddress

@@ -78,8 +78,10 @@ final class HTTPServerConnection {
         sendFile()
     }
 
-    private func flush() {
-        guard !isInRound, !output.isEmpty else { return }
+    private func flush() { if !isInRound { flushNow() } }
+
+    private func flushNow() {
+        guard !output.isEmpty else { return }
         socket.send(output.span)
         output.removeAll(keepingCapacity: output.capacity <= 4096)
     }
@@ -246,10 +248,7 @@ final class HTTPServerConnection {
         request = nil
         waiting = []
         become(.lingering)
-        let wasInRound = isInRound
-        isInRound = false
-        flush()
-        isInRound = wasInRound
+        flushNow()
         socket.endSending()
         socket.isPaused = false
     }
@@ -316,7 +315,8 @@ final class HTTPServerConnection {
             let agreement = try WebSocketHandshake.accept(
                 request.head, protocols: options.protocols, allowsCompression: options.allowsCompression, sha1: server.sha1)
             write(agreement.response)
-            flush()
+            // The session sends by itself: what is before it must be out.
+            flushNow()
             let session = WebSocketSession(
                 socket, request: request, agreement: agreement, options: options,
                 compressor: agreement.deflate.map { server.compressor(windowBits: $0.serverWindowBits) }, at: server.now)
