@@ -43,17 +43,19 @@ let package = Package(
         module("Core/Wire", [], linking: ["m"]),  // rounding
         module("Core/RTC", ["Wire"]),
         module("Core/NetSim", ["Wire", "RTC"]),
+        module("Core/HTTP", ["Wire"]),
 
         // Rim: touches the outside world, one C family each.
         module("Rim/Reactor", ["Wire", "CLinux"]),
         module("Rim/Crypto", ["Wire", "RTC", "COpenSSL"]),
         module("Rim/DataLink", ["Wire", "RTC", "CUsrsctp"]),
+        module("Rim/Web", ["Wire", "HTTP", "Reactor", "CZlib"]),
         module("Rim/Media", ["Wire", "RTC", "COpenH264", "CVPX", "COpus"]),
-        module("Rim/Service", ["Wire", "RTC", "Reactor", "Crypto", "DataLink", "Media"]),
+        module("Rim/Service", ["Wire", "RTC", "HTTP", "Web", "Reactor", "Crypto", "DataLink", "Media"]),
 
         // App: composition roots.
         .executableTarget(
-            name: "waldo", dependencies: ["Wire", "RTC", "Crypto", "Service"], path: "Sources/App/waldo",
+            name: "waldo", dependencies: ["Wire", "RTC", "Crypto", "Web", "Service"], path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
         // Examples: one file each.
@@ -61,12 +63,13 @@ let package = Package(
         example("VideoSender", ["Wire", "RTC", "Reactor", "Media", "Service"]),
 
         // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.
-        .target(name: "FuzzTargets", dependencies: ["Wire", "RTC"], path: "Fuzz/Targets", swiftSettings: house),
+        .target(name: "FuzzTargets", dependencies: ["Wire", "RTC", "HTTP"], path: "Fuzz/Targets", swiftSettings: house),
         .executableTarget(name: "waldo-fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Driver", swiftSettings: house),
 
         // C: module maps and shims, one folder a library.
         .target(name: "CLinux", path: "Sources/C/CLinux"),
         library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("COpus"), library("CSRTP"),
+        library("CZlib"),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
         // What several of the tests below use.
@@ -79,6 +82,7 @@ let package = Package(
         tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime", "TestSupport"]),
         tests("EngineTests", ["Wire", "RTC", "NetSim", "Reactor", "Service", "CVirtualTime", "TestSupport"]),
         tests("FuzzTests", ["FuzzTargets"]),
+        tests("HTTPTests", ["Wire", "HTTP"]),
         tests("ReactorTests", ["Wire", "Reactor", "TestSupport"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],

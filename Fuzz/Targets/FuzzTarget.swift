@@ -8,6 +8,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case rtp, rtcp, nack, pictureLoss, fullIntra, remb, transportFeedback
     case h264, vp8, opus
     case dcep, address, base64
+    case json, httpRequest, httpResponse, webSocket, proxyHeader, forwarded
 
     public func run(_ bytes: Span<UInt8>) {
         switch self {
@@ -36,6 +37,12 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
                 precondition((1...OpusPayload.maximumSamples).contains(samples), "samples \(samples)")
             }
         case .dcep: if let message = try? DCEPMessage(bytes) { _ = try? DCEPMessage(message.bytes.span) }
+        case .json: Self.json(bytes)
+        case .httpRequest: Self.httpRequest(bytes)
+        case .httpResponse: Self.httpResponse(bytes)
+        case .webSocket: Self.webSocket(bytes)
+        case .proxyHeader: Self.proxyHeader(bytes)
+        case .forwarded: Self.forwarded(bytes)
         case .address: if let address = IPAddress(bytes.text) { precondition(IPAddress(address.description) == address, "\(address)") }
         case .base64: if let plain = Base64.decode(bytes.text) { precondition(Base64.encode(plain) == bytes.text, "not canonical") }
         }
@@ -135,5 +142,5 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
 }
 
 extension Span where Element == UInt8 {
-    fileprivate var text: String { String(decoding: array, as: UTF8.self) }
+    var text: String { String(decoding: array, as: UTF8.self) }
 }

@@ -17,7 +17,7 @@ final class TCPTests: XCTestCase {
                 let id = ObjectIdentifier(connection)
                 connections.all[id] = connection
                 connection.onBytes = { [unowned connection] bytes in
-                    connection.send(unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) })
+                    connection.send(bytes.span)
                 }
                 connection.onClose = {
                     connections.all[id] = nil
@@ -155,7 +155,7 @@ final class TCPTests: XCTestCase {
                 XCTAssertEqual(connection.remote, address)
                 XCTAssertEqual(connection.local?.ip, address.ip)
                 connection.onBytes = { [unowned connection] bytes in
-                    log.add(unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) })
+                    log.add(unsafe bytes.span.withUnsafeBufferPointer { unsafe Array($0) })
                     connection.close()
                 }
                 connection.send([9, 8, 7])

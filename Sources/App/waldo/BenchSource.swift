@@ -27,14 +27,7 @@ private let benchSourceUsage = """
 
 func runBenchSource(_ arguments: [String]) -> Never {
     let options = parse(arguments)
-    // Before any thread is made, so that all inherit it and only `sigwait` gets the signals.
-    var signals = sigset_t()
-    unsafe sigemptyset(&signals)
-    unsafe sigaddset(&signals, SIGINT)
-    unsafe sigaddset(&signals, SIGTERM)
-    unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
-    signal(SIGPIPE, SIG_IGN)
-
+    var end = EndSignals()
     let server: SourceServer
     do { server = try SourceServer(options) } catch { fail("cannot start: \(error)") }
     _ = Task {
@@ -49,16 +42,7 @@ func runBenchSource(_ arguments: [String]) -> Never {
             fail("cannot start: \(error). Another program may have the port: choose one with --port")
         }
     }
-    var received: Int32 = 0
-    unsafe sigwait(&signals, &received)
-    let ended = Task { await server.stop() }
-    _ = Task {
-        await ended.value
-        // The other threads still run: the server must outlive this, and OpenSSL's tables must not be taken down under them.
-        withExtendedLifetime(server) { _exit(0) }
-    }
-    sleep(5)
-    withExtendedLifetime(server) { _exit(1) }
+    end.wait { await server.stop() }
 }
 
 private func parse(_ arguments: [String]) -> SourceServer.Options {

@@ -19,7 +19,8 @@ case "bench":
     case "source": runBenchSource(Array(arguments.dropFirst(2)))
     case "viewers": runBenchViewers(Array(arguments.dropFirst(2)))
     case "peer": runBenchPeer(Array(arguments.dropFirst(2)))
-    case let other: fail("bench: expected `source`, `viewers` or `peer`, got `\(other ?? "nothing")`", usage: usage)
+    case "web": runBenchWeb(Array(arguments.dropFirst(2)))
+    case let other: fail("bench: expected `source`, `viewers`, `peer` or `web`, got `\(other ?? "nothing")`", usage: usage)
     }
 case let command?:
     fail("unknown command `\(command)`", usage: usage)

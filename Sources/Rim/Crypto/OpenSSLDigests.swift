@@ -6,15 +6,18 @@ public import RTC
     private let sha1MAC: OpaquePointer
     private let sha256MAC: OpaquePointer
     private let md5Function: OpaquePointer
+    private let sha1Function: OpaquePointer
     private let sha256Function: OpaquePointer
 
     public init() {
         guard let hmac1 = unsafe HMACContext.make("SHA1"), let hmac256 = unsafe HMACContext.make("SHA256"),
-            let md5 = unsafe EVP_MD_fetch(nil, "MD5", nil), let sha256 = unsafe EVP_MD_fetch(nil, "SHA256", nil)
+            let md5 = unsafe EVP_MD_fetch(nil, "MD5", nil), let sha1 = unsafe EVP_MD_fetch(nil, "SHA1", nil),
+            let sha256 = unsafe EVP_MD_fetch(nil, "SHA256", nil)
         else { preconditionFailure("OpenSSL's default provider has MD5, SHA-1 and SHA-256") }
         unsafe sha1MAC = hmac1
         unsafe sha256MAC = hmac256
         unsafe md5Function = md5
+        unsafe sha1Function = sha1
         unsafe sha256Function = sha256
     }
 
@@ -22,6 +25,7 @@ public import RTC
         unsafe EVP_MAC_CTX_free(sha1MAC)
         unsafe EVP_MAC_CTX_free(sha256MAC)
         unsafe EVP_MD_free(md5Function)
+        unsafe EVP_MD_free(sha1Function)
         unsafe EVP_MD_free(sha256Function)
     }
 
@@ -34,6 +38,9 @@ public import RTC
     }
 
     public func md5(_ message: [UInt8]) -> [UInt8] { unsafe Self.digest(md5Function, message, length: 16) }
+
+    /// For WebSocket handshakes (RFC 6455 clause 4.2.2), where it protects nothing.
+    public func sha1(_ message: [UInt8]) -> [UInt8] { unsafe Self.digest(sha1Function, message, length: 20) }
 
     public func sha256(_ message: [UInt8]) -> [UInt8] { unsafe Self.digest(sha256Function, message, length: 32) }
 

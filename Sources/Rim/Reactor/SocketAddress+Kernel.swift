@@ -79,3 +79,32 @@ func localAddress(of descriptor: Int32) throws(SystemError) -> SocketAddress {
     guard code == 0, let address = SocketAddress(&storage) else { throw SystemError("getsockname") }
     return address
 }
+
+/// Makes a Unix-domain socket at `path`. A socket file that nobody listens on is what a program left that was killed: it is replaced.
+func boundUnixSocket(_ path: String) throws(SystemError) -> Int32 {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let name = Array(path.utf8)
+    guard !name.isEmpty, name.count < MemoryLayout.size(ofValue: address.sun_path) else {
+        throw SystemError("bind", path, code: ENAMETOOLONG)
+    }
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: name) }
+    func make(_ use: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32) throws(SystemError) -> (descriptor: Int32, code: Int32) {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw SystemError("socket", path) }
+        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = unsafe withUnsafePointer(to: &address) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe use(descriptor, $0, length) }
+        }
+        return (descriptor, result == 0 ? 0 : errno)
+    }
+    let probe = try unsafe make { unsafe connect($0, $1, $2) }
+    close(probe.descriptor)
+    if probe.code == ECONNREFUSED { _ = unsafe unlink(path) }
+    let bound = try unsafe make { unsafe bind($0, $1, $2) }
+    guard bound.code == 0 else {
+        close(bound.descriptor)
+        throw SystemError("bind", path, code: bound.code)
+    }
+    return bound.descriptor
+}

@@ -2,24 +2,32 @@ internal import CLinux
 import Glibc
 import Wire
 
-/// One TCP connection on a reactor: reads are handed on as they come, writes are queued up to a bound.
+/// One stream connection on a reactor, TCP or of a Unix-domain socket: reads are handed on as they come, writes are queued up to a bound.
 public final class TCPConnection {
+    /// The other side; 127.0.0.1 with port 0 for a Unix-domain socket.
     public let remote: SocketAddress
     public private(set) var isClosed = false
-    /// Bytes came; on end of stream or error `onClose` is called instead, once.
-    public var onBytes: ((Span<UInt8>) -> Void)?
+    /// Bytes came, and may be changed where they lie; on end of stream or error `onClose` is called instead, once.
+    public var onBytes: ((inout MutableSpan<UInt8>) -> Void)?
+    /// The kernel has taken all that waited.
+    public var onDrained: (() -> Void)?
     public var onClose: (() -> Void)?
+    /// The other side has said that it will send no more. Without a handler the connection is closed once what waits is sent.
+    public var onEnd: (() -> Void)?
+    /// A reader this far behind is cut off, bytes.
+    public var limit = 4 << 20
 
     private let descriptor: Int32
     private unowned let reactor: Reactor
     private var unsent: [UInt8] = []
     /// How much of `unsent` the kernel has taken already.
     private var sent = 0
-    private var closesWhenSent = false
+    private var ending = Ending.none
     /// The other side has sent all that it will; what waits here still goes out.
     private var isAtEnd = false
-    /// A reader this far behind is cut off.
-    private static let maximumUnsent = 4 << 20
+    private var watched = (reads: true, writes: false)
+
+    private enum Ending { case none, close, shutdown }
 
     /// This side's address; nil once closed.
     public var local: SocketAddress? { isClosed ? nil : try? localAddress(of: descriptor) }
@@ -47,16 +55,24 @@ public final class TCPConnection {
 
     deinit { close() }
 
+    // MARK: reading
+
+    /// Reading stops while this is set: the kernel's buffer fills, and the sender waits.
+    public var isPaused = false {
+        didSet { if isPaused != oldValue { updateInterest() } }
+    }
+
     private func read() {
-        guard !isClosed else { return }
+        guard !isClosed, !isPaused else { return }
         // Told although not asked: it is broken.
         guard !isAtEnd else { return close() }
         var isOpen = true
         unsafe withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 16) { buffer in
             let count = unsafe recv(descriptor, buffer.baseAddress!, buffer.count, 0)
             if count > 0 {
-                let bytes = unsafe UnsafeBufferPointer(start: buffer.baseAddress!.assumingMemoryBound(to: UInt8.self), count: count)
-                unsafe onBytes?(Span(_unsafeElements: bytes))
+                let bytes = unsafe UnsafeMutableBufferPointer(start: buffer.baseAddress!.assumingMemoryBound(to: UInt8.self), count: count)
+                var span = unsafe MutableSpan(_unsafeElements: bytes)
+                onBytes?(&span)
             } else if count == 0 {
                 isAtEnd = true
             } else if errno != EAGAIN && errno != EINTR {
@@ -65,25 +81,52 @@ public final class TCPConnection {
         }
         if !isOpen { return close() }
         if isAtEnd {
-            closeAfterSending()
-            if !isClosed { reactor.setInterest(descriptor, reads: false, writes: true) }
+            updateInterest()
+            if let onEnd { onEnd() } else { closeAfterSending() }
         }
     }
 
+    // MARK: writing
+
     /// Bytes that the kernel has not taken yet.
     public var backlog: Int { unsent.count - sent }
+    /// Bytes that it has taken since the beginning: a reader that stands still is seen by it.
+    public private(set) var taken = 0
 
-    /// Queues bytes; a connection whose reader is too far behind is closed.
-    public func send(_ bytes: [UInt8]) {
-        guard !isClosed else { return }
-        unsent.append(contentsOf: bytes)
-        flush()
-        if backlog > Self.maximumUnsent { close() }
+    public func send(_ bytes: [UInt8]) { send(bytes.span) }
+
+    /// Sends, and queues what the kernel does not take; a connection whose reader is too far behind is closed.
+    public func send(_ bytes: Span<UInt8>) {
+        guard !isClosed, ending == .none, bytes.count > 0 else { return }
+        var count = 0
+        if unsent.isEmpty {
+            count = unsafe bytes.withUnsafeBufferPointer {
+                unsafe Glibc.send(descriptor, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            if count < 0 {
+                guard errno == EAGAIN || errno == EINTR else { return close() }
+                count = 0
+            }
+            taken += count
+        }
+        guard count < bytes.count else { return }
+        unsent.append(span: bytes.extracting(count..<bytes.count))
+        if backlog > limit { return close() }
+        updateInterest()
     }
 
+    /// Closes once all that waits is sent.
     public func closeAfterSending() {
-        closesWhenSent = true
+        guard ending != .close else { return }
+        ending = .close
         if unsent.isEmpty { close() }
+    }
+
+    /// Says that nothing more will be sent, once all that waits is; what the other side sends is still read, so that it gets to read the end.
+    public func endSending() {
+        guard ending == .none else { return }
+        ending = .shutdown
+        if unsent.isEmpty { shutdown(descriptor, Int32(SHUT_WR)) }
     }
 
     private func flush() {
@@ -91,16 +134,36 @@ public final class TCPConnection {
         let count = unsafe unsent.withUnsafeBufferPointer {
             unsafe Glibc.send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL))
         }
-        if count > 0 { sent += count } else if count < 0, errno != EAGAIN, errno != EINTR { return close() }
-        if sent == unsent.count {
-            unsent.removeAll(keepingCapacity: unsent.count <= 65_536)
-            sent = 0
-        } else if sent >= unsent.count / 2 {
-            unsent.removeFirst(sent)
-            sent = 0
+        if count > 0 {
+            sent += count
+            taken += count
+        } else if count < 0, errno != EAGAIN, errno != EINTR {
+            return close()
         }
-        if unsent.isEmpty, closesWhenSent { return close() }
-        reactor.setInterest(descriptor, reads: !isAtEnd, writes: !unsent.isEmpty)
+        guard sent == unsent.count else {
+            if sent >= unsent.count / 2 {
+                unsent.removeFirst(sent)
+                sent = 0
+            }
+            return
+        }
+        unsent = []
+        sent = 0
+        switch ending {
+        case .none: break
+        case .close: return close()
+        case .shutdown: shutdown(descriptor, Int32(SHUT_WR))
+        }
+        updateInterest()
+        if ending == .none { onDrained?() }
+    }
+
+    private func updateInterest() {
+        guard !isClosed else { return }
+        let wanted = (reads: !isAtEnd && !isPaused, writes: !unsent.isEmpty)
+        guard wanted != watched else { return }
+        watched = wanted
+        reactor.setInterest(descriptor, reads: wanted.reads, writes: wanted.writes)
     }
 
     public func close() {
@@ -108,8 +171,11 @@ public final class TCPConnection {
         isClosed = true
         reactor.unwatch(descriptor)
         Glibc.close(descriptor)
+        unsent = []
         onClose?()
         onBytes = nil
+        onDrained = nil
+        onEnd = nil
         onClose = nil
     }
 }

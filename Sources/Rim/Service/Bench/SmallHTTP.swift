@@ -77,7 +77,7 @@ public final class SmallHTTPServer {
         socket.onBytes = { [unowned self] bytes in
             connection.lastHeard = MonotonicClock.now()
             guard !connection.isRefused else { return }
-            connection.buffer.append(span: bytes)
+            connection.buffer.append(span: bytes.span)
             if connection.buffer.count >= connection.needed { answer(connection) }
         }
         socket.onClose = { [unowned self] in connections[id] = nil }

@@ -57,7 +57,7 @@ extension PeerHost {
             let now = MonotonicClock.now()
             guard let stream = streams[id] else { return }
             do {
-                try stream.framer.append(bytes)
+                try stream.framer.append(bytes.span)
                 // What a message does may end the session, and the stream with it.
                 while streams[id] === stream, let message = try stream.framer.next() {
                     guard !message.isEmpty else { continue }

@@ -46,7 +46,7 @@ final class ServerStream {
 
     private func connected(_ connection: TCPConnection, _ tlsName: String?, _ trust: TLSTrust) {
         self.connection = connection
-        connection.onBytes = { [weak self] bytes in self?.received(bytes) }
+        connection.onBytes = { [weak self] bytes in self?.received(bytes.span) }
         connection.onClose = { [weak self] in self?.end("the server closed the connection") }
         guard let tlsName else { return opened() }
         do throws(CryptoError) {

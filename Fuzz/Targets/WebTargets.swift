@@ -1,0 +1,99 @@
+import HTTP
+import Wire
+
+/// The parsers of the web server and client. Each is fed whole and in two pieces, cut where the input says: the outcome must be the same.
+extension FuzzTarget {
+    static func cut(_ bytes: Span<UInt8>) -> Int { bytes.count > 0 ? Int(bytes[bytes.count - 1]) % bytes.count : 0 }
+
+    static func json(_ bytes: Span<UInt8>) {
+        let limits = JSONLimits(depth: 16, bytes: 4096)
+        let whole = Result { () throws(JSONError) in try JSON(parsing: bytes, limits: limits) }
+        let pieces = Result { () throws(JSONError) in
+            var parser = JSONParser(limits: limits)
+            try parser.feed(bytes.extracting(0..<cut(bytes)))
+            try parser.feed(bytes.extracting(cut(bytes)..<bytes.count))
+            return try parser.finish()
+        }
+        precondition(whole == pieces, "a cut changes the outcome")
+        guard case .success(let value) = whole else { return }
+        let again = try? JSON(parsing: value.description, limits: JSONLimits(depth: 16, bytes: 1 << 20))
+        precondition(again?.description == value.description, "what is written does not read back")
+    }
+
+    static func httpRequest(_ bytes: Span<UInt8>) {
+        func read(_ pieces: [Range<Int>]) -> [String] {
+            var parser = HTTPRequestParser(limits: HTTPLimits(startLine: 256, head: 1024, fields: 8, body: 256))
+            var steps: [String] = [], body = 0
+            do throws(HTTPError) {
+                for piece in pieces {
+                    let part = bytes.extracting(piece)
+                    var offset = 0
+                    while let event = try parser.next(part, &offset) {
+                        switch event {
+                        case .head(let head, let expects):
+                            steps.append("\(head.method) \(head.target) \(head.fields.count) \(expects)")
+                            if let target = HTTPTarget(head.target) {
+                                precondition(!target.segments.contains { $0 == ".." || $0.contains("/") }, "a way out of the tree")
+                            }
+                            _ = try? WebSocketHandshake.accept(head, protocols: ["a"], allowsCompression: true) { _ in [] }
+                            _ = HTTPRange(head.fields["range"], size: 1000)
+                            _ = HTTPConditions.isUnchanged(head.fields, tag: "\"a\"", modified: 1)
+                        case .body(let range):
+                            precondition(range.upperBound <= part.count, "body outside the bytes")
+                            body += range.count
+                        case .end: steps.append("end \(body)")
+                        }
+                    }
+                }
+            } catch { steps.append("\(error.code)") }
+            return steps
+        }
+        precondition(read([0..<bytes.count]) == read([0..<cut(bytes), cut(bytes)..<bytes.count]), "a cut changes the outcome")
+    }
+
+    static func httpResponse(_ bytes: Span<UInt8>) {
+        var parser = HTTPResponseParser(limits: HTTPLimits(startLine: 256, head: 1024, fields: 8, body: 256))
+        for piece in [0..<cut(bytes), cut(bytes)..<bytes.count] {
+            var offset = 0
+            while (try? parser.next(bytes.extracting(piece), &offset)) != nil {}
+        }
+        _ = try? parser.connectionEnded()
+    }
+
+    static func webSocket(_ bytes: Span<UInt8>) {
+        func read(_ pieces: [Range<Int>]) -> [String] {
+            var connection = WebSocketConnection(at: .zero)
+            var steps: [String] = []
+            for piece in pieces {
+                var copy: [UInt8] = []
+                copy.append(span: bytes.extracting(piece))
+                var offset = 0
+                while true {
+                    var span = copy.mutableSpan
+                    guard let event = connection.next(&span, &offset, at: .zero) else { break }
+                    switch event {
+                    case .message(let kind, .given(let range)): steps.append("\(kind) \(copy[range].reduce(0) { $0 &* 31 &+ Int($1) })")
+                    case .message(let kind, _): steps.append("\(kind) \(connection.assembled.reduce(0) { $0 &* 31 &+ Int($1) })")
+                    case .closed(let code, _, _): steps.append("closed \(code.rawValue)")
+                    }
+                }
+            }
+            return steps
+        }
+        precondition(read([0..<bytes.count]) == read([0..<cut(bytes), cut(bytes)..<bytes.count]), "a cut changes the outcome")
+    }
+
+    static func proxyHeader(_ bytes: Span<UInt8>) {
+        guard case .header(_, let length)? = try? ProxyProtocol.parse(bytes) else { return }
+        precondition(length <= bytes.count, "a header longer than what came")
+    }
+
+    static func forwarded(_ bytes: Span<UInt8>) {
+        let text = bytes.text
+        guard HTTPFields.isValue(text) else { return }
+        for name in ["Forwarded", "X-Forwarded-For"] {
+            let fields = HTTPFields([(name, text), ("X-Forwarded-Proto", text)])
+            _ = ForwardedClient(fields, peer: IPAddress(127, 0, 0, 1), isSecure: false) { $0.isLoopback }
+        }
+    }
+}

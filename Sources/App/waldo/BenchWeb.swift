@@ -1,0 +1,53 @@
+import Service
+import Web
+import Wire
+
+private let benchWebUsage = """
+    usage: waldo bench web [OPTIONS]
+
+    The web server with one of each thing that it does, for measuring it and for trying other programs against it.
+      /json /text/NAME        small answers
+      /echo (POST)            the body again
+      /sum (POST)             the sum of the numbers in {"values": […]}
+      /ws                     a WebSocket that sends every message back
+      /broadcast /events      ten messages a second, by WebSocket and as server-sent events
+      /files/…                files of --files
+      /openapi.json           the description of all this
+
+      --port N          HTTP port, 0: any free one                      (8000)
+      --bind ADDRESS    HTTP address                                    (127.0.0.1)
+      --unix PATH       also listen on a Unix-domain socket
+      --files FOLDER    serve this folder under /files
+      --trust NETWORK   believe proxies there (10.0.0.0/8); may be repeated
+      --proxy-header    these proxies send a PROXY header first
+    """
+
+func runBenchWeb(_ arguments: [String]) -> Never {
+    let line = CommandLineOptions(
+        arguments, known: ["port", "bind", "unix", "files", "trust"], switches: ["proxy-header"], usage: benchWebUsage)
+    var options = WebBench.Options()
+    options.port = UInt16(line.number("port", 0...65_535, default: 8000))
+    if let text = line.text("bind") {
+        guard let address = IPAddress(text) else { fail("--bind: expected an IP address, got `\(text)`") }
+        options.bind = address
+    }
+    options.path = line.text("unix")
+    options.files = line.text("files")
+    options.server.connectionsPerAddress = 20_000
+    options.server.expectsProxyHeader = line.isOn("proxy-header")
+    options.server.trustedProxies = line.texts("trust").map { text in
+        guard let network = IPNetwork(text) else { fail("--trust: expected an address or a network as 10.0.0.0/8, got `\(text)`") }
+        return network
+    }
+    var end = EndSignals()
+    let bench: WebBench
+    do { bench = try WebBench(options) } catch { fail("cannot start: \(error)") }
+    let address = options.bind
+    _ = Task {
+        do {
+            let port = try await bench.start()
+            say("Open http://\(address):\(port)/openapi.json. Ctrl+C ends it.")
+        } catch { fail("cannot start: \(error)") }
+    }
+    end.wait(patience: 15) { await bench.stop() }
+}

@@ -1,0 +1,3 @@
+// zlib 1.2.13.
+#pragma once
+#include <zlib.h>

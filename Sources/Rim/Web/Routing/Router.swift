@@ -1,0 +1,188 @@
+import HTTP
+import Reactor
+import Wire
+
+/// What holds for all routes.
+public struct RouterOptions {
+    /// For the document.
+    public var title = "Waldo"
+    public var version = "0"
+    /// Origins of other sites whose pages may call; `*` for any, without credentials.
+    public var allowedOrigins: [String] = []
+    public var allowsCredentials = false
+    /// Sent with every answer, as browsers' guard rails; HSTS is added where the client came by TLS.
+    public var contentSecurityPolicy = "default-src 'self'; frame-ancestors 'none'"
+    public var rate: RateLimit?
+    public var ratePerUser: RateLimit?
+    /// Who asks: a name, nil for nobody in particular, or the answer that refuses.
+    public var authenticate: ((HTTPRequest) throws(HTTPProblem) -> String?)?
+    public var onAnswer: ((HTTPRequest, HTTPStatus, _ bytes: Int) -> Void)?
+
+    public init() {}
+}
+
+/// Sends each request to its route, and does what all have in common: limits, users, CORS, security fields, one form of errors.
+public final class Router: HTTPHandler {
+    public let options: RouterOptions
+    private let tree = RouteTree()
+    private(set) var routes: [Route] = []
+    private var limiter = RateLimiter()
+    private var cachedDocument: [UInt8]?
+
+    public init(_ options: RouterOptions = RouterOptions()) {
+        self.options = options
+        add(
+            Route(
+                .get, "/openapi.json", "This document", handler: .value { [unowned self] _ in .bytes(document(), type: "application/json") }
+            ))
+    }
+
+    public func add(_ route: Route) {
+        tree.add(route)
+        routes.append(route)
+        cachedDocument = nil
+    }
+
+    public func get(_ path: String, _ summary: String, _ handle: @escaping (HTTPRequest) throws -> HTTPResponse) {
+        add(Route(.get, path, summary, handler: .value(handle)))
+    }
+
+    public func post(_ path: String, _ summary: String, _ handle: @escaping (HTTPRequest) throws -> HTTPResponse) {
+        add(Route(.post, path, summary, handler: .value(handle)))
+    }
+
+    private func document() -> [UInt8] {
+        if let cachedDocument { return cachedDocument }
+        let made = OpenAPI.document(title: options.title, version: options.version, routes: routes).encoded()
+        cachedDocument = made
+        return made
+    }
+
+    // MARK: before the body
+
+    public func admit(_ request: HTTPRequest) throws(HTTPProblem) -> Int {
+        do throws(HTTPProblem) {
+            try limit(request)
+            guard let (route, _) = try route(of: request) else { return 0 }
+            if let rate = route.rate { try take("route \(route.method) \(route.path) \(request.client.address)", rate) }
+            if case .webSocket(let options, _) = route.handler { try checkOrigin(request, options) }
+            return route.bodyLimit ?? 1 << 20
+        } catch {
+            var problem = error
+            decorate(&problem.fields, request)
+            throw problem
+        }
+    }
+
+    private func limit(_ request: HTTPRequest) throws(HTTPProblem) {
+        if let rate = options.rate { try take("address \(request.client.address)", rate) }
+    }
+
+    private func take(_ key: String, _ rate: RateLimit) throws(HTTPProblem) {
+        guard let seconds = limiter.take(key, rate, at: MonotonicClock.now()) else { return }
+        throw HTTPProblem(
+            .tooManyRequests, "rate_limited", "too many requests; try again in \(seconds) s", fields: ["Retry-After": String(seconds)])
+    }
+
+    /// Nil: OPTIONS, which is answered without a route.
+    private func route(of request: HTTPRequest) throws(HTTPProblem) -> (Route, [String: String])? {
+        if request.method == .options, request.head.target == "*" { return nil }
+        guard let match = tree.find(request.target.segments) else {
+            throw HTTPProblem(.notFound, "not_found", "there is nothing at \(request.target.rawPath)")
+        }
+        if let route = match.routes[request.method] { return (route, match.parameters) }
+        if request.method == .head, let route = match.routes[.get] { return (route, match.parameters) }
+        if request.method == .options { return nil }
+        throw HTTPProblem(
+            .methodNotAllowed, "method_not_allowed", "\(request.method) is not possible at \(request.target.rawPath)",
+            fields: ["Allow": Self.allow(match.routes)])
+    }
+
+    private static func allow(_ routes: [HTTPMethod: Route]) -> String {
+        var names = Set(routes.keys.map(\.rawValue) + ["OPTIONS"])
+        if routes[.get] != nil { names.insert("HEAD") }
+        return names.sorted().joined(separator: ", ")
+    }
+
+    /// A page of another site may not open a WebSocket with this user's cookies.
+    private func checkOrigin(_ request: HTTPRequest, _ webSocket: WebSocketOptions) throws(HTTPProblem) {
+        guard let allowed = webSocket.origins, let origin = request.fields["Origin"], !allowed.contains(origin) else { return }
+        throw HTTPProblem(.forbidden, "origin_not_allowed", "pages of \(origin) may not connect here")
+    }
+
+    // MARK: the whole request
+
+    public func handle(_ request: HTTPRequest, _ responder: HTTPResponder) {
+        var request = request
+        do {
+            guard let (route, parameters) = try route(of: request) else { return responder.respond(answerOptions(request)) }
+            request.parameters = parameters
+            if let authenticate = options.authenticate { request.user = try authenticate(request) }
+            if route.needsUser, request.user == nil {
+                throw HTTPProblem(.unauthorized, "unauthorized", "this needs a user; sign in first", fields: ["WWW-Authenticate": "Bearer"])
+            }
+            if let rate = options.ratePerUser, let user = request.user { try take("user \(user)", rate) }
+            switch route.handler {
+            case .value(let answer):
+                var response = try answer(request)
+                decorate(&response.fields, request)
+                responder.respond(response)
+            case .later(let answer): answer(request, responder)
+            case .webSocket(let options, let open):
+                if let session = responder.upgrade(options) { open(session) }
+            }
+        } catch {
+            var response = Self.problem(error).response
+            decorate(&response.fields, request)
+            responder.respond(response)
+        }
+    }
+
+    private static func problem(_ error: any Error) -> HTTPProblem {
+        switch error {
+        case let problem as HTTPProblem: problem
+        case let field as JSONFieldError: HTTPProblem(field)
+        case let json as JSONError: HTTPProblem(.badRequest, "invalid_json", json.description)
+        default: HTTPProblem(.internalServerError, "internal", "this failed inside; the log says more")
+        }
+    }
+
+    public func answered(_ request: HTTPRequest, _ status: HTTPStatus, bytes: Int) { options.onAnswer?(request, status, bytes) }
+
+    // MARK: what all answers have
+
+    private func answerOptions(_ request: HTTPRequest) -> HTTPResponse {
+        var response = HTTPResponse(.noContent)
+        let allow = tree.find(request.target.segments).map { Self.allow($0.routes) } ?? "GET, HEAD, OPTIONS, POST"
+        response.fields.append("Allow", allow)
+        if request.fields.contains("Access-Control-Request-Method"), allowedOrigin(request) != nil {
+            response.fields.append("Access-Control-Allow-Methods", allow)
+            if let wanted = request.fields["Access-Control-Request-Headers"] {
+                response.fields.append("Access-Control-Allow-Headers", wanted)
+            }
+            response.fields.append("Access-Control-Max-Age", "600")
+        }
+        decorate(&response.fields, request)
+        return response
+    }
+
+    private func allowedOrigin(_ request: HTTPRequest) -> String? {
+        guard !options.allowedOrigins.isEmpty, let origin = request.fields["Origin"] else { return nil }
+        if options.allowedOrigins.contains(origin) { return origin }
+        return options.allowedOrigins.contains("*") ? "*" : nil
+    }
+
+    /// Adds the fields that all answers have; those that a handler has set stay. For handlers that answer later.
+    public func decorate(_ fields: inout HTTPFields, _ request: HTTPRequest) {
+        fields.append("X-Request-Id", request.id)
+        fields.append("X-Content-Type-Options", "nosniff")
+        if !fields.contains("Referrer-Policy") { fields.append("Referrer-Policy", "no-referrer") }
+        if !fields.contains("Content-Security-Policy") { fields.append("Content-Security-Policy", options.contentSecurityPolicy) }
+        if request.client.isSecure { fields.append("Strict-Transport-Security", "max-age=31536000") }
+        guard !options.allowedOrigins.isEmpty else { return }
+        fields.append("Vary", "Origin")
+        guard let origin = allowedOrigin(request) else { return }
+        fields.append("Access-Control-Allow-Origin", origin)
+        if options.allowsCredentials, origin != "*" { fields.append("Access-Control-Allow-Credentials", "true") }
+    }
+}

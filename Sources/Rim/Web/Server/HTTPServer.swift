@@ -1,0 +1,125 @@
+import HTTP
+import Reactor
+import Wire
+
+/// An HTTP/1.1 and WebSocket server on a reactor: listeners, connections, limits. What it answers is its handler's.
+public final class HTTPServer {
+    public let options: HTTPServerOptions
+    let handler: any HTTPHandler
+    let sha1: WebSocketHandshake.SHA1
+    private let reactor: Reactor
+    private var listeners: [TCPListener] = []
+    private var connections: [ObjectIdentifier: HTTPServerConnection] = [:]
+    private var byAddress: [IPAddress: Int] = [:]
+    private var sweeper: ReactorTimer?
+    private var requests: UInt64 = 0
+    private(set) var isDraining = false
+    private var onDrained: (() -> Void)?
+    private var compressors: [Int: DeflateCompressor] = [:]
+    /// Connections that were refused for want of room.
+    public private(set) var refused = 0
+
+    /// The time of the round at hand, and its text for `Date`.
+    private(set) var now: Instant
+    private(set) var date: String
+    private var dateSecond: Int64
+
+    private static let sweepInterval = Duration.milliseconds(500)
+
+    public init(
+        handler: any HTTPHandler, options: HTTPServerOptions = HTTPServerOptions(), reactor: Reactor,
+        sha1: @escaping WebSocketHandshake.SHA1
+    ) {
+        (self.handler, self.options, self.reactor, self.sha1) = (handler, options, reactor, sha1)
+        now = MonotonicClock.now()
+        dateSecond = MonotonicClock.unixSeconds()
+        date = HTTPDate.format(dateSecond)
+        sweeper = reactor.makeTimer { [unowned self] now in sweep(at: now) }
+    }
+
+    /// Listens on a TCP address; answers it with the port that the kernel chose.
+    public func listen(_ address: SocketAddress) throws(SystemError) -> SocketAddress {
+        let listener = try TCPListener(address, reactor: reactor) { [unowned self] socket in accept(socket) }
+        listeners.append(listener)
+        return listener.address
+    }
+
+    /// Listens on a Unix-domain socket.
+    public func listen(path: String) throws(SystemError) {
+        listeners.append(try TCPListener(path: path, reactor: reactor) { [unowned self] socket in accept(socket) })
+    }
+
+    public var connectionCount: Int { connections.count }
+
+    private func accept(_ socket: TCPConnection) {
+        tick()
+        let address = socket.remote.ip
+        let fromHere = byAddress[address, default: 0]
+        guard connections.count < options.connections, options.trusts(address) || fromHere < options.connectionsPerAddress else {
+            refused += 1
+            return socket.close()
+        }
+        byAddress[address] = fromHere + 1
+        let connection = HTTPServerConnection(socket, server: self, at: now)
+        connections[ObjectIdentifier(connection)] = connection
+        if sweeper?.deadline == nil { sweeper?.deadline = now + Self.sweepInterval }
+    }
+
+    func ended(_ connection: HTTPServerConnection) {
+        let address = connection.socket.remote.ip
+        if let count = byAddress[address] { byAddress[address] = count > 1 ? count - 1 : nil }
+        connections[ObjectIdentifier(connection)] = nil
+        if isDraining, connections.isEmpty { finishDraining() }
+    }
+
+    /// Nothing is kept between messages: one for each size of window serves all.
+    func compressor(windowBits: Int) -> DeflateCompressor {
+        if let made = compressors[windowBits] { return made }
+        let made = DeflateCompressor(windowBits: windowBits)
+        compressors[windowBits] = made
+        return made
+    }
+
+    func nextRequestID() -> String {
+        requests &+= 1
+        return String(requests, radix: 36)
+    }
+
+    private func tick() {
+        now = MonotonicClock.now()
+        let second = MonotonicClock.unixSeconds()
+        guard second != dateSecond else { return }
+        dateSecond = second
+        date = HTTPDate.format(second)
+    }
+
+    private func sweep(at now: Instant) {
+        tick()
+        for connection in Array(connections.values) { connection.sweep(at: now) }
+        if !connections.isEmpty { sweeper?.deadline = now + Self.sweepInterval }
+    }
+
+    // MARK: the end
+
+    /// Takes no new connections, lets requests under way finish, closes idle ones; calls back when all are gone or `drainTimeout` is over.
+    public func drain(_ done: @escaping () -> Void) {
+        guard !isDraining else { return }
+        isDraining = true
+        listeners.removeAll()
+        onDrained = done
+        for connection in Array(connections.values) { connection.drain() }
+        guard !connections.isEmpty else { return finishDraining() }
+        sweeper = reactor.makeTimer { [unowned self] _ in
+            for connection in Array(connections.values) { connection.socket.close() }
+            finishDraining()
+        }
+        sweeper?.deadline = MonotonicClock.now() + options.drainTimeout
+    }
+
+    private func finishDraining() {
+        let done = onDrained
+        onDrained = nil
+        sweeper = nil
+        done?()
+    }
+}

@@ -1,0 +1,125 @@
+import HTTP
+import Reactor
+import Wire
+
+/// How a server takes WebSockets on a route.
+public struct WebSocketOptions: Sendable {
+    /// Sub-protocols that are spoken, best first.
+    public var protocols: [String] = []
+    public var allowsCompression = false
+    /// Origins from which browsers may connect; nil: any, and clients that are no browsers send none.
+    public var origins: [String]?
+    public var connection = WebSocketConnection.Configuration()
+
+    public init() {}
+}
+
+/// A WebSocket of a server, for a handler: messages come as spans that are good for the call, and go out as they are sent.
+public final class WebSocketSession {
+    public let request: HTTPRequest
+    /// The sub-protocol that was agreed on.
+    public let `protocol`: String?
+    public var onMessage: ((WebSocketMessageKind, Span<UInt8>) -> Void)?
+    /// Called once: the code, the reason, and whether the other side said it.
+    public var onClose: ((WebSocketCloseCode, String) -> Void)?
+
+    private let socket: TCPConnection
+    private var connection: WebSocketConnection
+    private var isInRound = false
+
+    init(
+        _ socket: TCPConnection, request: HTTPRequest, agreement: WebSocketAgreement, options: WebSocketOptions,
+        compressor: (any WebSocketCompressor)?, at now: Instant
+    ) {
+        (self.socket, self.request) = (socket, request)
+        self.protocol = agreement.protocol
+        connection = WebSocketConnection(configuration: options.connection, compressor: compressor, at: now)
+    }
+
+    public var isOpen: Bool { connection.isOpen }
+    /// Bytes that the other side has not taken.
+    public var backlog: Int { connection.backlog + socket.backlog }
+    /// Messages that gave way to newer ones.
+    public var dropped: Int { connection.dropped }
+
+    /// False when it is not sent; see `WebSocketConnection.Overflow`.
+    @discardableResult
+    public func send(_ kind: WebSocketMessageKind, _ message: Span<UInt8>, overflow: WebSocketConnection.Overflow = .close) -> Bool {
+        defer { flush() }
+        return connection.send(kind, message, overflow: overflow, at: MonotonicClock.now())
+    }
+
+    @discardableResult
+    public func send(_ text: String, overflow: WebSocketConnection.Overflow = .close) -> Bool {
+        send(.text, Array(text.utf8).span, overflow: overflow)
+    }
+
+    /// One message to many: its frame is made once, and where nothing waits it goes to the kernel without a copy.
+    @discardableResult
+    public func send(_ frame: WebSocketBroadcast, overflow: WebSocketConnection.Overflow = .dropOldest) -> Bool {
+        if connection.isOpen, connection.backlog == 0, socket.backlog == 0, !isInRound {
+            socket.send(frame.bytes.span)
+            return true
+        }
+        defer { flush() }
+        return connection.send(frame, overflow: overflow, at: MonotonicClock.now())
+    }
+
+    public func close(_ code: WebSocketCloseCode, _ reason: String = "") {
+        connection.close(code, reason, at: MonotonicClock.now())
+        flush()
+    }
+
+    // MARK: for the connection
+
+    func received(_ bytes: inout MutableSpan<UInt8>) {
+        isInRound = true
+        let now = MonotonicClock.now()
+        var offset = 0
+        while let event = connection.next(&bytes, &offset, at: now) {
+            switch event {
+            case .message(let kind, .given(let range)): onMessage?(kind, bytes.span.extracting(range))
+            case .message(let kind, .assembled):
+                let message = connection.assembled
+                onMessage?(kind, message.span)
+            case .message(let kind, .expanded):
+                let message = connection.expanded
+                onMessage?(kind, message.span)
+            case .closed(let code, let reason, _): finish(code, reason)
+            }
+        }
+        isInRound = false
+        flush()
+    }
+
+    func drained() { flush() }
+
+    func ended() {
+        guard case .closed(let code, let reason, _)? = connection.connectionEnded() else { return }
+        finish(code, reason)
+    }
+
+    func advance(to now: Instant) {
+        if case .closed(let code, let reason, _)? = connection.advance(to: now) { finish(code, reason) }
+        flush()
+    }
+
+    private func finish(_ code: WebSocketCloseCode, _ reason: String) {
+        let tell = onClose
+        onClose = nil
+        onMessage = nil
+        tell?(code, reason)
+        isInRound = false
+        flush()
+        socket.closeAfterSending()
+    }
+
+    /// Hands output on as long as the kernel takes it: what it does not take stays in the connection's queue, where its policy holds.
+    private func flush() {
+        guard !isInRound else { return }
+        while !connection.output.isEmpty, socket.backlog == 0, !socket.isClosed {
+            socket.send(connection.output.span)
+            connection.sent(connection.output.count)
+        }
+    }
+}

@@ -1,0 +1,259 @@
+import HTTP
+import Wire
+import XCTest
+
+final class WebSocketConnectionTests: XCTestCase {
+    /// A client and a server joined by two queues of bytes.
+    private struct Pair {
+        var client: WebSocketConnection
+        var server: WebSocketConnection
+        var now = Instant.zero
+        var fromClient: [String] = []
+        var fromServer: [String] = []
+
+        init(_ configuration: WebSocketConnection.Configuration = .init(), compressor: (any WebSocketCompressor)? = nil) {
+            client = WebSocketConnection(configuration: configuration, compressor: compressor, mask: { 0x1234_5678 }, at: .zero)
+            server = WebSocketConnection(configuration: configuration, compressor: compressor, at: .zero)
+        }
+
+        mutating func exchange() {
+            for _ in 0..<4 {
+                fromClient += Self.move(&client, to: &server, at: now)
+                fromServer += Self.move(&server, to: &client, at: now)
+            }
+        }
+
+        static func move(_ from: inout WebSocketConnection, to: inout WebSocketConnection, at now: Instant) -> [String] {
+            var heard: [String] = []
+            while !from.output.isEmpty {
+                var bytes = from.output, offset = 0
+                from.sent(bytes.count)
+                while true {
+                    var span = bytes.mutableSpan
+                    guard let event = to.next(&span, &offset, at: now) else { break }
+                    switch event {
+                    case .message(let kind, let place):
+                        let message =
+                            switch place {
+                            case .given(let range): Array(bytes[range])
+                            case .assembled: to.assembled
+                            case .expanded: to.expanded
+                            }
+                        heard.append("\(kind) \(String(decoding: message, as: UTF8.self))")
+                    case .closed(let code, let reason, let byPeer): heard.append("closed \(code.rawValue) \(reason) \(byPeer)")
+                    }
+                }
+            }
+            return heard
+        }
+
+        mutating func advance(by duration: Duration) -> [String] {
+            now = now + duration
+            let events = [client.advance(to: now), server.advance(to: now)].compactMap { $0 }
+            exchange()
+            return events.map { if case .closed(let code, let reason, _) = $0 { "closed \(code.rawValue) \(reason)" } else { "\($0)" } }
+        }
+    }
+
+    private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+    func testMessagesGoBothWaysAndCloseIsAnswered_RFC6455_7_1() {
+        var pair = Pair()
+        XCTAssertTrue(pair.client.send(.text, bytes("hello").span, overflow: .close, at: pair.now))
+        XCTAssertTrue(pair.server.send(.binary, bytes("world").span, overflow: .close, at: pair.now))
+        pair.exchange()
+        pair.client.close(.normal, "done", at: pair.now)
+        pair.exchange()
+        XCTAssertEqual(pair.fromClient, ["text hello", "closed 1000 done true"])
+        XCTAssertEqual(pair.fromServer, ["binary world", "closed 1000  true"])
+        XCTAssertFalse(pair.server.send(.text, bytes("late").span, overflow: .close, at: pair.now))
+        XCTAssertNil(pair.server.deadline)
+    }
+
+    func testSilenceIsAskedAndThenEnds() {
+        var pair = Pair()
+        XCTAssertEqual(pair.server.deadline, .zero + .seconds(20))
+        for _ in 0..<10 { XCTAssertEqual(pair.advance(by: .seconds(20)), []) }
+        // The client is gone: what the server asks is not answered.
+        pair.now = pair.now + .seconds(20)
+        XCTAssertNil(pair.server.advance(to: pair.now))
+        XCTAssertEqual(pair.server.output, [0x89, 0x00])
+        pair.now = pair.now + .seconds(25)
+        XCTAssertEqual(
+            pair.server.advance(to: pair.now), .closed(.abnormal, reason: "nothing was heard for 45 s", byPeer: false))
+        XCTAssertNil(pair.server.advance(to: pair.now + .seconds(100)))
+    }
+
+    func testACloseThatIsNotAnsweredEnds() {
+        var pair = Pair()
+        pair.server.close(.goingAway, at: pair.now)
+        XCTAssertEqual(pair.server.deadline, .zero + .seconds(5))
+        XCTAssertEqual(
+            pair.server.advance(to: .zero + .seconds(5)),
+            .closed(.abnormal, reason: "the other side did not answer the close", byPeer: false))
+    }
+
+    func testWhatIsBrokenIsSaidAndEnds() {
+        var pair = Pair()
+        var wrong: [UInt8] = [0x83, 0x80, 0, 0, 0, 0, 0x81, 0x80, 0, 0, 0, 0], offset = 0
+        var span = wrong.mutableSpan
+        guard case .closed(let code, _, byPeer: false)? = pair.server.next(&span, &offset, at: .zero) else {
+            return XCTFail("an end was expected")
+        }
+        XCTAssertEqual(code, .protocolError)
+        XCTAssertNil(pair.server.next(&span, &offset, at: .zero))
+        XCTAssertEqual(offset, wrong.count)
+        pair.exchange()
+        XCTAssertEqual(pair.fromServer.count, 1)
+        XCTAssertTrue(pair.fromServer[0].hasPrefix("closed 1002 expected a known opcode"), pair.fromServer[0])
+    }
+
+    func testAReaderTooFarBehindLosesOldTelemetryFirst() {
+        var configuration = WebSocketConnection.Configuration()
+        configuration.queueLimit = 40_000
+        var pair = Pair(configuration)
+        let big = [UInt8](repeating: 65, count: 10_000)
+        for index in 0..<10 {
+            let message = bytes("\(index)") + big
+            XCTAssertTrue(pair.server.send(.text, message.span, overflow: .dropOldest, at: .zero), "\(index)")
+            XCTAssertLessThanOrEqual(pair.server.backlog, 40_000)
+        }
+        XCTAssertEqual(pair.server.dropped, 7)
+        pair.exchange()
+        // Two were with the socket already; of the others the newest is left.
+        XCTAssertEqual(pair.fromServer.map { $0.dropFirst(5).prefix(1) }, ["0", "1", "9"])
+        XCTAssertTrue(pair.server.isOpen)
+    }
+
+    func testAReaderTooFarBehindForCommandsIsClosedWith1013() {
+        var configuration = WebSocketConnection.Configuration()
+        configuration.queueLimit = 40_000
+        var pair = Pair(configuration)
+        let message = [UInt8](repeating: 65, count: 10_000)
+        var taken = 0
+        while pair.server.send(.binary, message.span, overflow: .close, at: .zero) { taken += 1 }
+        XCTAssertEqual(taken, 3)
+        pair.exchange()
+        XCTAssertEqual(pair.fromServer.last, "closed 1013 the receiver is too far behind true")
+    }
+
+    func testAFloodOfPingsEndsWith1008() {
+        var pair = Pair()
+        var flood: [UInt8] = []
+        for _ in 0..<101 { flood += [0x89, 0x80, 0, 0, 0, 0] }
+        var offset = 0, span = flood.mutableSpan
+        guard case .closed(let code, _, _)? = pair.server.next(&span, &offset, at: .zero) else { return XCTFail("an end was expected") }
+        XCTAssertEqual(code, .policyViolation)
+        XCTAssertLessThan(pair.server.output.count, 400)
+    }
+
+    func testConnectionEndsAreToldOnce() {
+        var pair = Pair()
+        XCTAssertNotNil(pair.server.connectionEnded())
+        XCTAssertNil(pair.server.connectionEnded())
+    }
+
+    /// Swaps bits: enough to see who compresses what.
+    private final class Swapper: WebSocketCompressor {
+        func compress(_ message: Span<UInt8>, into out: inout [UInt8]) { for index in 0..<message.count { out.append(~message[index]) } }
+        func expand(_ message: Span<UInt8>, into out: inout [UInt8], limit: Int) -> Bool {
+            guard message.count <= limit, message[0] != 0 else { return false }
+            for index in 0..<message.count { out.append(~message[index]) }
+            return true
+        }
+    }
+
+    func testCompressedMessagesAreExpandedAndChecked_RFC7692() {
+        var pair = Pair(compressor: Swapper())
+        _ = pair.client.send(.text, bytes("hello").span, overflow: .close, at: .zero)
+        _ = pair.client.send(.text, bytes("").span, overflow: .close, at: .zero)
+        pair.exchange()
+        XCTAssertEqual(pair.fromClient, ["text hello", "text "])
+        _ = pair.client.send(.text, ([0x80] as [UInt8]).span, overflow: .close, at: .zero)
+        pair.exchange()
+        XCTAssertTrue(pair.fromClient.last?.hasPrefix("closed 1007") ?? false)
+    }
+
+    // MARK: the handshake
+
+    /// RFC 6455 clause 1.3 gives this key's digest.
+    private let sha1: WebSocketHandshake.SHA1 = { input in
+        XCTAssertEqual(String(decoding: input, as: UTF8.self), "dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
+        return Hex.decode("b37a4f2cc0624f1690f64606cf385945b2bec4ea")!
+    }
+    private let nonce = Array("the sample nonce".utf8)
+
+    private func request(_ change: (inout HTTPRequestHead) -> Void = { _ in }) -> HTTPRequestHead {
+        var head = HTTPRequestHead(
+            .get, "/ws", fields: WebSocketHandshake.request(nonce: nonce, protocols: ["a", "b"], offersCompression: true))
+        head.fields.append("Host", "x")
+        change(&head)
+        return head
+    }
+
+    func testHandshake_RFC6455_4() throws {
+        let agreement = try WebSocketHandshake.accept(request(), protocols: ["c", "b"], allowsCompression: true, sha1: sha1)
+        XCTAssertEqual(agreement.response.fields["Sec-WebSocket-Accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+        XCTAssertEqual(agreement.protocol, "b")
+        XCTAssertEqual(agreement.deflate?.description, "permessage-deflate; server_no_context_takeover; client_no_context_takeover")
+        let checked = try WebSocketHandshake.check(
+            agreement.response, nonce: nonce, protocols: ["a", "b"], offeredCompression: true, sha1: sha1)
+        XCTAssertEqual(checked.protocol, "b")
+        XCTAssertEqual(checked.deflate?.serverKeepsContext, false)
+        XCTAssertNil(try WebSocketHandshake.accept(request(), sha1: sha1).deflate)
+    }
+
+    func testWrongHandshakesAreRefused() {
+        let cases: [(HTTPStatus, (inout HTTPRequestHead) -> Void)] = [
+            (.upgradeRequired, { $0.method = .post }), (.upgradeRequired, { $0.fields["Upgrade"] = "h2c" }),
+            (.upgradeRequired, { $0.fields["Connection"] = "keep-alive" }),
+            (.upgradeRequired, { $0.fields["Sec-WebSocket-Version"] = "8" }),
+            (.upgradeRequired, { $0.version = .http10 }), (.badRequest, { $0.fields["Sec-WebSocket-Key"] = nil }),
+            (.badRequest, { $0.fields["Sec-WebSocket-Key"] = "c2hvcnQ=" }), (.badRequest, { $0.fields.append("Sec-WebSocket-Key", "x") }),
+        ]
+        for (index, (status, change)) in cases.enumerated() {
+            XCTAssertThrowsError(try WebSocketHandshake.accept(request(change), sha1: sha1), "\(index)") {
+                XCTAssertEqual(($0 as? WebSocketRefusal)?.status, status, "\(index)")
+            }
+        }
+        let answers: [(inout HTTPResponseHead) -> Void] = [
+            { $0.status = .ok }, { $0.fields["Upgrade"] = nil }, { $0.fields["Sec-WebSocket-Accept"] = "x" },
+            { $0.fields["Sec-WebSocket-Protocol"] = "z" }, { $0.fields["Sec-WebSocket-Extensions"] = "permessage-bzip2" },
+        ]
+        for (index, change) in answers.enumerated() {
+            var answer = try! WebSocketHandshake.accept(request(), sha1: sha1).response
+            change(&answer)
+            XCTAssertThrowsError(
+                try WebSocketHandshake.check(answer, nonce: nonce, protocols: ["a"], offeredCompression: true, sha1: sha1), "\(index)")
+        }
+    }
+
+    func testDeflateOffers_RFC7692_7_1() throws {
+        let cases: [(String, String?)] = [
+            ("permessage-deflate", "permessage-deflate; server_no_context_takeover; client_no_context_takeover"),
+            (
+                "x-webkit-deflate-frame, permessage-deflate; client_max_window_bits",
+                "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+            ),
+            (
+                "permessage-deflate; server_max_window_bits=10",
+                "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10"
+            ),
+            (
+                "permessage-deflate; client_max_window_bits=\"12\"",
+                "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits=12"
+            ),
+            ("permessage-deflate; server_max_window_bits=16", nil), ("permessage-deflate; server_max_window_bits", nil),
+            ("permessage-deflate; foo", nil),
+            ("permessage-deflate; server_max_window_bits=8", nil),
+            ("permessage-deflate; server_no_context_takeover; server_no_context_takeover", nil),
+            ("permessage-deflate; foo, permessage-deflate", "permessage-deflate; server_no_context_takeover; client_no_context_takeover"),
+        ]
+        for (offer, answer) in cases {
+            let head = request { $0.fields["Sec-WebSocket-Extensions"] = offer }
+            XCTAssertEqual(
+                try WebSocketHandshake.accept(head, allowsCompression: true, sha1: sha1).response.fields["Sec-WebSocket-Extensions"],
+                answer, offer)
+        }
+    }
+}

@@ -1,0 +1,211 @@
+"""The web server against other programs: curl, websockets and aiohttp; and against what nobody should send."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import aiohttp
+import pytest
+import websockets
+
+from conftest import run_async, wait_until
+
+
+class Web:
+    """A `waldo bench web` of this test."""
+
+    def __init__(self, binary, folder, options=()):
+        self.folder = folder
+        self.files = folder / "files"
+        self.files.mkdir()
+        (self.files / "index.html").write_text("<p>hello\n")
+        (self.files / "big.bin").write_bytes(os.urandom(3_000_000))
+        (self.files / "app.js").write_text("plain")
+        (self.files / "app.js.gz").write_bytes(b"zipped")
+        (self.files / ".secret").write_text("x")
+        (self.files / "out").symlink_to("/etc")
+        self.unix = folder / "web.sock"
+        self.log = folder / "web.log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [binary, "bench", "web", "--port", "0", "--files", self.files, "--unix", self.unix, *options], stdout=log, stderr=log)
+        found = wait_until(lambda: re.search(r":(\d+)/", self.log.read_text()), "the server says its port")
+        self.port = int(found.group(1))
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def stop(self):
+        if self.process.poll() is not None:
+            return f"ended by itself with {self.process.returncode}: {self.log.read_text()}"
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return "did not end within 15 s of SIGTERM"
+
+    def raw(self, data, timeout=5.0):
+        """All that comes back for these bytes until the server closes or `timeout` is over."""
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall(data)
+            received, end = b"", time.monotonic() + timeout
+            try:
+                while (left := end - time.monotonic()) > 0:
+                    connection.settimeout(left)
+                    piece = connection.recv(65536)
+                    if not piece:
+                        break
+                    received += piece
+            except (TimeoutError, ConnectionResetError):
+                pass
+            return received
+
+
+@pytest.fixture
+def web(binary, tmp_path):
+    server = Web(binary, tmp_path)
+    yield server
+    assert server.stop() == 0
+
+
+def curl(*arguments, data=None):
+    done = subprocess.run(["curl", "-s", "-m", "10", *map(str, arguments)], input=data, capture_output=True)
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+def status(*arguments):
+    return int(curl("-o", "/dev/null", "-w", "%{http_code}", *arguments))
+
+
+def test_small_answers(web):
+    assert json.loads(curl(web.url + "/json")) == {"hello": "world", "number": 3}
+    assert curl(web.url + "/text/you%20there").decode() == "Hello, you there!\n"
+    assert curl("--unix-socket", web.unix, "http://x/text/unix").decode() == "Hello, unix!\n"
+    assert curl("-I", web.url + "/json").startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nAllow: GET, HEAD, OPTIONS\r\n" in curl("-X", "DELETE", "-i", web.url + "/json")
+    assert status("-X", "OPTIONS", web.url + "/json") == 204
+    assert json.loads(curl("-d", '{"values":[1,2.5]}', web.url + "/sum")) == {"sum": 3.5}
+    error = json.loads(curl("-d", '{"values":[1,"x"]}', web.url + "/sum"))["error"]
+    assert error == {"code": "invalid_field", "message": "values[1]: expected number, got string"}
+    document = json.loads(curl(web.url + "/openapi.json"))
+    assert document["openapi"] == "3.1.0" and document["paths"]["/text/{name}"]["get"]["parameters"][0]["name"] == "name"
+
+
+def test_bodies_of_both_framings(web):
+    body = os.urandom(900_000)
+    assert curl("--data-binary", "@-", web.url + "/echo", data=body) == body
+    assert curl("-H", "Transfer-Encoding: chunked", "--data-binary", "@-", web.url + "/echo", data=body) == body
+    assert curl("-H", "Expect: 100-continue", "--data-binary", "@-", web.url + "/echo", data=body) == body
+    assert status("--data-binary", f"@{web.files}/big.bin", web.url + "/echo") == 413
+
+
+def test_files(web):
+    big = (web.files / "big.bin").read_bytes()
+    assert curl(web.url + "/files/") == b"<p>hello\n"
+    assert curl(web.url + "/files/big.bin") == big
+    assert curl("-r", "100-199", web.url + "/files/big.bin") == big[100:200]
+    assert curl("-r", "-7", web.url + "/files/big.bin") == big[-7:]
+    assert status("-r", "3000000-", web.url + "/files/big.bin") == 416
+    head = curl("-I", web.url + "/files/app.js").decode()
+    tag = re.search(r'^ETag: (".*?")', head, re.M).group(1)
+    assert "text/javascript" in head
+    assert status("-H", f"If-None-Match: {tag}", web.url + "/files/app.js") == 304
+    assert curl("-H", "Accept-Encoding: gzip", web.url + "/files/app.js") == b"zipped"
+    for path in ("out/passwd", ".secret", "none", "%2e%2e/web.log"):
+        assert status("--path-as-is", f"{web.url}/files/{path}") in (400, 404), path
+    assert status("--path-as-is", web.url + "/files/../../etc/passwd") == 400
+
+
+def test_pipelined_requests_are_answered_in_order(web):
+    requests = b"".join(b"GET /text/%d HTTP/1.1\r\nHost: x\r\n\r\n" % n for n in range(200))
+    answer = web.raw(requests + b"GET /files/big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert [int(n) for n in re.findall(rb"Hello, (\d+)!", answer)] == list(range(200))
+    assert answer.endswith((web.files / "big.bin").read_bytes())
+
+
+@pytest.mark.parametrize("data,expected", [
+    (b"GET / HTTP/1.1\nHost: x\n\n", 400), (b"GET / HTTP/1.1\r\n\r\n", 400), (b"nonsense\r\n\r\n", 400), (b"GET / HTTP/2.0\r\n\r\n", 505),
+    (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400),
+    (b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400), (b"GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", 400),
+    (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n", 414), (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 1_000_000, 431),
+    (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200, 431),
+])
+def test_what_nobody_should_send_is_answered_and_closed(web, data, expected):
+    answer = web.raw(data)
+    assert answer.startswith(b"HTTP/1.1 %d " % expected), answer[:200]
+    assert len(re.findall(rb"^HTTP/1.1 \d", answer, re.M)) == 1 and b"Connection: close" in answer
+    assert status(web.url + "/json") == 200
+
+
+def test_events_and_slow_readers(web):
+    answer = web.raw(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n", timeout=1)
+    assert answer.count(b"\ndata: ") >= 5
+    # Some who never read; the others notice nothing.
+    stuck = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(20)]
+    for connection in stuck:
+        connection.sendall(b"GET /files/big.bin HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+    for _ in range(20):
+        start = time.monotonic()
+        assert status(web.url + "/json") == 200
+        assert time.monotonic() - start < 2
+    for connection in stuck:
+        connection.close()
+
+
+def test_websockets_of_python(web):
+    async def body():
+        for compression in (None, "deflate"):
+            async with websockets.connect(f"ws://127.0.0.1:{web.port}/ws", subprotocols=["echo"], compression=compression,
+                                          max_size=None) as client:
+                assert client.subprotocol == "echo"
+                for message in ["hi", b"\0" * 100_000, "é" * 70_000, "", os.urandom(2_000_000), "abc" * 1000]:
+                    await client.send(message)
+                    assert await client.recv() == message
+                await client.send(["frag", "men", "ted"])
+                assert await client.recv() == "fragmented"
+                await asyncio.wait_for(await client.ping(), 5)
+            assert client.close_code == 1000
+        async with aiohttp.ClientSession() as session, session.ws_connect(web.url + "/ws") as client:
+            await client.send_str("from aiohttp")
+            assert await client.receive_str() == "from aiohttp"
+        async with websockets.connect(f"ws://127.0.0.1:{web.port}/broadcast") as client:
+            assert [json.loads(await client.recv())["tick"] for _ in range(3)]
+
+    run_async(body())
+
+
+def test_broken_websockets_are_closed_with_their_code(web):
+    handshake = (b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                 b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+    masked = lambda first, payload: bytes([first, 0x80 | len(payload), 0, 0, 0, 0]) + payload
+    for frame, code in [(b"\x81\x00", 1002), (masked(0x83, b""), 1002), (masked(0x81, b"\xff"), 1007),
+                        (b"\x82\xff" + b"\x7f" + b"\xff" * 7 + b"\0\0\0\0", 1009), (masked(0x89, b"") * 200, 1008)]:
+        # Frames right behind the handshake belong to the WebSocket already.
+        answer = web.raw(handshake + frame)
+        head, frames = answer.split(b"\r\n\r\n", 1)
+        assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
+        closes = re.findall(rb"\x88.(..)", frames, re.S)
+        assert closes and int.from_bytes(closes[-1], "big") == code, frames[-200:]
+    assert web.raw(handshake.replace(b"13", b"8")).startswith(b"HTTP/1.1 426 ")
+
+
+def test_requests_under_way_finish_when_the_server_ends(binary, tmp_path):
+    server = Web(binary, tmp_path)
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe")
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", server.port)).close()
+        connection.sendall(b"llo")
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 200 OK") and answer.endswith(b"hello") and b"Connection: close" in answer
+    assert server.process.wait(12) == 0
