@@ -120,7 +120,7 @@ final class PeerHostTests: XCTestCase {
 
     /// Checks are sent in the clear: whoever sees one can send it again, from many addresses.
     func testRepeatedChecksFromElsewhereDoNotPushThePathInUseOut() async throws {
-        let loop = try HostLoop()
+        let loop = try Loop()
         let box = try await connected(loop)
         try await loop.run { loop in
             let link = box.link!, bytes = try link.check()
@@ -139,7 +139,7 @@ final class PeerHostTests: XCTestCase {
     }
 
     func testAfterManyRestartsThatWereTakenBackTheOldFragmentIsKnown() async throws {
-        let loop = try HostLoop()
+        let loop = try Loop()
         let box = try await connected(loop)
         let before = await loop.run { _ in box.link!.server.pathCount }
         try await loop.run { loop in
