@@ -119,6 +119,33 @@ final class TCPTests: XCTestCase {
         await loop.stop()
     }
 
+    /// The kernel tells of a reset for as long as the descriptor is open: one that is not read meanwhile must not keep the loop busy.
+    func testAResetEndsAPausedConnection() async throws {
+        let loop = try Loop()
+        let paused = Log<Int>(), closed = Log<Int>()
+        let address = try await loop.run { loop in
+            final class Connections { var all: [TCPConnection] = [] }
+            let connections = loop.keep(Connections())
+            let listener = try TCPListener(Self.loopback, reactor: loop.reactor) { connection in
+                connections.all.append(connection)
+                connection.onClose = { closed.add(1) }
+                connection.onBytes = { [unowned connection] bytes in
+                    connection.isPaused = true
+                    paused.add(bytes.count)
+                }
+            }
+            return loop.keep(listener).address
+        }
+        let client = try connected(to: address)
+        _ = unsafe write(client, "xyz", 3)
+        _ = try await paused.wait()
+        var abort = linger(l_onoff: 1, l_linger: 0)
+        unsafe setsockopt(client, SOL_SOCKET, SO_LINGER, &abort, socklen_t(MemoryLayout<linger>.size))
+        close(client)
+        _ = try await closed.wait()
+        await loop.stop()
+    }
+
     func testAReaderThatFallsTooFarBehindIsCutOff() async throws {
         let loop = try Loop()
         let closed = Log<String>()

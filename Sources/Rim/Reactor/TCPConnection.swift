@@ -63,7 +63,9 @@ public final class TCPConnection {
     }
 
     private func read() {
-        guard !isClosed, !isPaused else { return }
+        guard !isClosed else { return }
+        // A reset is told although nobody asks, again and again.
+        guard !isPaused else { return hasFailed ? close() : () }
         // Told although not asked: it is broken.
         guard !isAtEnd else { return close() }
         var isOpen = true
@@ -84,6 +86,12 @@ public final class TCPConnection {
             updateInterest()
             if let onEnd { onEnd() } else { closeAfterSending() }
         }
+    }
+
+    private var hasFailed: Bool {
+        var code: Int32 = 0
+        var length = socklen_t(4)
+        return unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length) != 0 || code != 0
     }
 
     // MARK: writing
