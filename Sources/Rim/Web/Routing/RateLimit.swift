@@ -12,7 +12,7 @@ public struct RateLimit: Sendable, Hashable {
 }
 
 /// Token buckets by key, bounded: the longest untouched makes way, which is then the fullest.
-struct RateLimiter {
+package struct RateLimiter {
     private struct Bucket {
         var tokens: Double
         var at: Instant
@@ -21,8 +21,10 @@ struct RateLimiter {
     private var buckets: [String: Bucket] = [:]
     private static let most = 10_000
 
+    package init() {}
+
     /// Nil: go on. Else how long to wait, whole seconds.
-    mutating func take(_ key: String, _ limit: RateLimit, at now: Instant) -> Int? {
+    package mutating func take(_ key: String, _ limit: RateLimit, at now: Instant) -> Int? {
         var bucket = buckets[key] ?? Bucket(tokens: limit.burst, at: now)
         bucket.tokens = min(limit.burst, bucket.tokens + (now - bucket.at).seconds * limit.perSecond)
         bucket.at = now

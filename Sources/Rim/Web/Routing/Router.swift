@@ -1,3 +1,4 @@
+import Glibc
 import HTTP
 import Reactor
 import Wire
@@ -17,6 +18,11 @@ public struct RouterOptions {
     /// Who asks: a name, nil for nobody in particular, or the answer that refuses.
     public var authenticate: ((HTTPRequest) throws(HTTPProblem) -> String?)?
     public var onAnswer: ((HTTPRequest, HTTPStatus, _ bytes: Int) -> Void)?
+    /// A handler threw something that is no answer: the client learns only the request's id, here is the rest.
+    public var onFailure: (HTTPRequest, any Error) -> Void = { request, error in
+        let line = "waldo: request \(request.id), \(request.method) \(request.target.rawPath), failed: \(error)\n"
+        _ = unsafe write(2, line, line.utf8.count)
+    }
 
     public init() {}
 }
@@ -60,13 +66,13 @@ public final class Router: HTTPHandler {
 
     // MARK: before the body
 
-    public func admit(_ request: HTTPRequest) throws(HTTPProblem) -> Int {
+    public func admit(_ request: HTTPRequest) throws(HTTPProblem) -> Int? {
         do throws(HTTPProblem) {
             try limit(request)
             guard let (route, _) = try route(of: request) else { return 0 }
             if let rate = route.rate { try take("route \(route.method) \(route.path) \(request.client.address)", rate) }
             if case .webSocket(let options, _) = route.handler { try checkOrigin(request, options) }
-            return route.bodyLimit ?? 1 << 20
+            return route.bodyLimit
         } catch {
             var problem = error
             decorate(&problem.fields, request)
@@ -132,18 +138,21 @@ public final class Router: HTTPHandler {
                 if let session = responder.upgrade(options) { open(session) }
             }
         } catch {
-            var response = Self.problem(error).response
+            var response = problem(error, request).response
             decorate(&response.fields, request)
             responder.respond(response)
         }
     }
 
-    private static func problem(_ error: any Error) -> HTTPProblem {
+    private func problem(_ error: any Error, _ request: HTTPRequest) -> HTTPProblem {
         switch error {
-        case let problem as HTTPProblem: problem
-        case let field as JSONFieldError: HTTPProblem(field)
-        case let json as JSONError: HTTPProblem(.badRequest, "invalid_json", json.description)
-        default: HTTPProblem(.internalServerError, "internal", "this failed inside; the log says more")
+        case let problem as HTTPProblem: return problem
+        case let field as JSONFieldError: return HTTPProblem(field)
+        case let json as JSONError: return HTTPProblem(.badRequest, "invalid_json", json.description)
+        default:
+            options.onFailure(request, error)
+            let message = "this failed inside the server; its standard error says why, under request \(request.id)"
+            return HTTPProblem(.internalServerError, "internal", message)
         }
     }
 

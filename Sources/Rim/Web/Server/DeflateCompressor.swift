@@ -3,7 +3,7 @@ import HTTP
 import Wire
 
 /// permessage-deflate by zlib (RFC 7692 clause 7.2). Nothing is kept between messages, so one serves all connections with the same window.
-@safe final class DeflateCompressor: WebSocketCompressor {
+@safe package final class DeflateCompressor: WebSocketCompressor {
     private let deflater: UnsafeMutablePointer<z_stream>
     private let inflater: UnsafeMutablePointer<z_stream>
 
@@ -12,7 +12,7 @@ import Wire
     private static let piece = 16 << 10
 
     /// `windowBits`: 9 to 15, of what is compressed; what comes may have any window.
-    init(windowBits: Int) {
+    package init(windowBits: Int) {
         unsafe deflater = .allocate(capacity: 1)
         unsafe inflater = .allocate(capacity: 1)
         unsafe deflater.initialize(to: z_stream())
@@ -33,13 +33,13 @@ import Wire
         unsafe inflater.deallocate()
     }
 
-    func compress(_ message: Span<UInt8>, into out: inout [UInt8]) {
+    package func compress(_ message: Span<UInt8>, into out: inout [UInt8]) {
         _ = unsafe deflateReset(deflater)
         _ = unsafe run(message, deflater, into: &out, limit: .max) { unsafe deflate($0, Z_SYNC_FLUSH) }
         if out.count >= 4, Array(out.suffix(4)) == Self.tail { out.removeLast(4) }
     }
 
-    func expand(_ message: Span<UInt8>, into out: inout [UInt8], limit: Int) -> Bool {
+    package func expand(_ message: Span<UInt8>, into out: inout [UInt8], limit: Int) -> Bool {
         _ = unsafe inflateReset(inflater)
         guard unsafe run(message, inflater, into: &out, limit: limit, { unsafe inflate($0, Z_SYNC_FLUSH) }) else { return false }
         return unsafe run(Self.tail.span, inflater, into: &out, limit: limit) { unsafe inflate($0, Z_SYNC_FLUSH) }
@@ -68,7 +68,12 @@ import Wire
                 guard out.count <= limit else { return false }
                 // Z_BUF_ERROR: nothing was left to do.
                 guard code == Z_OK || code == Z_BUF_ERROR || code == Z_STREAM_END else { return false }
-                if code == Z_STREAM_END { return unsafe stream.pointee.avail_in == 0 }
+                if code == Z_STREAM_END {
+                    // A sender may end a message with a final block, and begin another after it (RFC 7692 clause 7.2.3.4).
+                    _ = unsafe inflateReset(stream)
+                    if unsafe stream.pointee.avail_in == 0 { return true }
+                    continue
+                }
                 if produced < room { return unsafe stream.pointee.avail_in == 0 }
             }
         }

@@ -2,8 +2,9 @@ import HTTP
 
 /// What a server does with requests. Called on the reactor's thread.
 public protocol HTTPHandler: AnyObject {
-    /// Looks at a head before its body is read: how many bytes of body are taken, or the answer that ends it here.
-    func admit(_ request: HTTPRequest) throws(HTTPProblem) -> Int
+    /// Looks at a head before its body is read: how many bytes of body are taken (nil: the server's
+    /// limit), or the answer that ends it here.
+    func admit(_ request: HTTPRequest) throws(HTTPProblem) -> Int?
     /// Answers a whole request through `responder`, now or later.
     func handle(_ request: HTTPRequest, _ responder: HTTPResponder)
     /// A response went out: for the access log and counters.

@@ -15,6 +15,10 @@ public struct HTTPRequest: Sendable {
     /// Who it is, where the route asks for it.
     public internal(set) var user: String?
 
+    package init(head: HTTPRequestHead, target: HTTPTarget, client: ForwardedClient, id: String) {
+        (self.head, self.target, self.client, self.id) = (head, target, client, id)
+    }
+
     public var method: HTTPMethod { head.method }
     public var fields: HTTPFields { head.fields }
 

@@ -162,7 +162,7 @@ final class HTTPServerConnection {
         request = made
         received = 0
         do throws(HTTPProblem) {
-            parser.bodyLimit = try server.handler.admit(made)
+            if let limit = try server.handler.admit(made) { parser.bodyLimit = limit }
         } catch {
             // What has no body is answered like any other; a body that nobody wants is not waited for.
             guard !made.announcesBody else { return refuse(error) }
@@ -380,7 +380,10 @@ final class HTTPServerConnection {
             if now - since >= allowed {
                 refuse(HTTPProblem(.requestTimeout, "timeout", "the body came slower than \(options.slowestBody) bytes a second"))
             }
-        case .lingering: if now - since >= .seconds(2) { socket.close() }
+        case .lingering:
+            // The two seconds begin when all is sent.
+            if socket.backlog > 0 { since = now }
+            if now - since >= .seconds(2) { socket.close() }
         case .upgraded: webSocket?.advance(to: now)
         case .handling, .streaming, .file, .closed: break
         }

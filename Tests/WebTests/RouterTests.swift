@@ -1,0 +1,99 @@
+import HTTP
+import Web
+import Wire
+import XCTest
+
+/// What a router decides by a request's head, and what it builds on.
+final class RouterTests: XCTestCase {
+    private func request(_ method: HTTPMethod, _ target: String, from address: String = "192.0.2.1", fields: HTTPFields = [:])
+        -> HTTPRequest
+    {
+        HTTPRequest(
+            head: HTTPRequestHead(method, target, fields: fields), target: HTTPTarget(target)!,
+            client: ForwardedClient(address: IPAddress(address)!, isSecure: false), id: "1")
+    }
+
+    private func refusal(_ router: Router, _ request: HTTPRequest) -> HTTPProblem? {
+        do throws(HTTPProblem) {
+            _ = try router.admit(request)
+            return nil
+        } catch { return error }
+    }
+
+    func testRoutesAreFoundAndOthersRefused() {
+        let router = Router()
+        router.get("/robots/{id}", "one") { _ in .text("") }
+        router.get("/robots/all", "all") { _ in .text("") }
+        router.post("/files/{path*}", "rest") { _ in .text("") }
+        for (method, target) in [
+            (HTTPMethod.get, "/robots/7"), (.get, "/robots/all"), (.head, "/robots/7"), (.post, "/files/a/b"), (.options, "/robots/7"),
+        ] {
+            XCTAssertNil(refusal(router, request(method, target)), "\(method) \(target)")
+        }
+        for target in ["/robots", "/robots/7/x", "/", "/robots/", "/file"] {
+            XCTAssertEqual(refusal(router, request(.get, target))?.status, .notFound, target)
+        }
+        let wrong = refusal(router, request(.delete, "/robots/7"))
+        XCTAssertEqual(wrong?.status, .methodNotAllowed)
+        XCTAssertEqual(wrong?.fields["Allow"], "GET, HEAD, OPTIONS")
+    }
+
+    func testTooManyRequestsOfOneAddressAreRefused() {
+        var options = RouterOptions()
+        options.rate = RateLimit(perSecond: 0.01, burst: 3)
+        let router = Router(options)
+        router.get("/", "root") { _ in .text("") }
+        for _ in 0..<3 { XCTAssertNil(refusal(router, request(.get, "/"))) }
+        let problem = refusal(router, request(.get, "/"))
+        XCTAssertEqual(problem?.status, .tooManyRequests)
+        XCTAssertTrue((Int(problem?.fields["Retry-After"] ?? "") ?? 0) > 50)
+        XCTAssertNil(refusal(router, request(.get, "/", from: "192.0.2.2")), "another address has its own")
+    }
+
+    func testPagesOfOtherSitesMayNotOpenAWebSocket_RFC6455_10_2() {
+        let router = Router()
+        var webSocket = WebSocketOptions()
+        webSocket.origins = ["https://here"]
+        router.add(Route(.get, "/ws", "socket", handler: .webSocket(webSocket) { _ in }))
+        XCTAssertEqual(refusal(router, request(.get, "/ws", fields: ["Origin": "https://evil"]))?.status, .forbidden)
+        XCTAssertNil(refusal(router, request(.get, "/ws", fields: ["Origin": "https://here"])))
+        XCTAssertNil(refusal(router, request(.get, "/ws")), "no browser")
+    }
+
+    func testCrossOriginFieldsAreForAllowedOriginsOnly() {
+        var options = RouterOptions()
+        options.allowedOrigins = ["https://a"]
+        options.allowsCredentials = true
+        let router = Router(options)
+        for (origin, allowed) in [("https://a", "https://a"), ("https://b", nil)] as [(String, String?)] {
+            var fields: HTTPFields = [:]
+            router.decorate(&fields, request(.get, "/", fields: ["Origin": origin]))
+            XCTAssertEqual(fields["Access-Control-Allow-Origin"], allowed)
+            XCTAssertEqual(fields["Access-Control-Allow-Credentials"], allowed == nil ? nil : "true")
+            XCTAssertEqual(fields["X-Content-Type-Options"], "nosniff")
+        }
+    }
+
+    func testBucketsFillAgain() {
+        var limiter = RateLimiter()
+        let limit = RateLimit(perSecond: 2, burst: 2)
+        XCTAssertNil(limiter.take("a", limit, at: .zero))
+        XCTAssertNil(limiter.take("a", limit, at: .zero))
+        XCTAssertEqual(limiter.take("a", limit, at: .zero), 1)
+        XCTAssertNil(limiter.take("a", limit, at: .zero + .milliseconds(500)))
+        XCTAssertEqual(limiter.take("a", limit, at: .zero + .milliseconds(600)), 1)
+        for index in 0..<30_000 { _ = limiter.take("\(index)", limit, at: .zero + .seconds(index)) }
+    }
+
+    func testNetworksContainTheirAddresses() {
+        for (network, address, expected) in [
+            ("10.0.0.0/8", "10.200.3.4", true), ("10.0.0.0/8", "11.0.0.1", false), ("192.0.2.128/25", "192.0.2.127", false),
+            ("::1", "::1", true),
+            ("2001:db8::/33", "2001:db8:7fff::1", true), ("2001:db8::/33", "2001:db8:8000::1", false), ("0.0.0.0/0", "::1", false),
+            ("127.0.0.1", "127.0.0.2", false),
+        ] {
+            XCTAssertEqual(IPNetwork(network)?.contains(IPAddress(address)!), expected, "\(network) \(address)")
+        }
+        for text in ["", "10.0.0.0/33", "10.0.0.0/-1", "x/8", "10.0.0.0/8/8", "::/129"] { XCTAssertNil(IPNetwork(text), text) }
+    }
+}
