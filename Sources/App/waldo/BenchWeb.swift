@@ -1,3 +1,4 @@
+import HTTP
 import Service
 import Web
 import Wire
@@ -21,6 +22,9 @@ private let benchWebUsage = """
       --files FOLDER    serve this folder under /files
       --trust NETWORK   believe proxies there (10.0.0.0/8); may be repeated
       --proxy-header    these proxies send a PROXY header first
+      --limit NAME=N    change a limit; may be repeated. Seconds: head-timeout (10), idle-timeout (60), stall-timeout (30),
+                        drain-timeout (10). Bytes: start-line (8192), head (32768), body (1048576), slowest-body (1000 a second).
+                        Counts: fields (100), connections (20000), connections-per-address (20000)
       --tls-certificate FILE --tls-key FILE
                         speak TLS with this certificate (PEM, the server's own first); read anew when the files change
       --tls-self-signed speak TLS with a certificate made now, and print its fingerprint
@@ -28,7 +32,7 @@ private let benchWebUsage = """
 
 func runBenchWeb(_ arguments: [String]) -> Never {
     let line = CommandLineOptions(
-        arguments, known: ["port", "bind", "unix", "files", "trust", "tls-certificate", "tls-key"],
+        arguments, known: ["port", "bind", "unix", "files", "trust", "limit", "tls-certificate", "tls-key"],
         switches: ["proxy-header", "tls-self-signed"], usage: benchWebUsage)
     var options = WebBench.Options()
     options.port = UInt16(line.number("port", 0...65_535, default: 8000))
@@ -39,6 +43,7 @@ func runBenchWeb(_ arguments: [String]) -> Never {
     options.path = line.text("unix")
     options.files = line.text("files")
     options.server.connectionsPerAddress = 20_000
+    for limit in line.texts("limit") { change(limit, in: &options.server) }
     options.server.expectsProxyHeader = line.isOn("proxy-header")
     options.server.trustedProxies = line.texts("trust").map { text in
         guard let network = IPNetwork(text) else { fail("--trust: expected an address or a network as 10.0.0.0/8, got `\(text)`") }
@@ -58,4 +63,26 @@ func runBenchWeb(_ arguments: [String]) -> Never {
         } catch { fail("cannot start: \(error)") }
     }
     end.wait(patience: 15) { await bench.stop() }
+}
+
+private func change(_ limit: String, in options: inout HTTPServerOptions) {
+    let parts = limit.split(separator: "=", maxSplits: 1).map(String.init)
+    guard parts.count == 2, let value = Int(parts[1]), (1...1 << 32).contains(value) else {
+        fail("--limit: expected NAME=N with a whole number from 1, got `\(limit)`")
+    }
+    let seconds = Duration.seconds(value)
+    switch parts[0] {
+    case "head-timeout": options.headTimeout = seconds
+    case "idle-timeout": options.idleTimeout = seconds
+    case "stall-timeout": options.stallTimeout = seconds
+    case "drain-timeout": options.drainTimeout = seconds
+    case "start-line": options.limits.startLine = value
+    case "head": options.limits.head = value
+    case "body": options.limits.body = value
+    case "slowest-body": options.slowestBody = value
+    case "fields": options.limits.fields = value
+    case "connections": options.connections = value
+    case "connections-per-address": options.connectionsPerAddress = value
+    default: fail("--limit: there is none of the name `\(parts[0])`", usage: benchWebUsage)
+    }
 }

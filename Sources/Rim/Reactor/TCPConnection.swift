@@ -6,7 +6,8 @@ import Wire
 public final class TCPConnection {
     /// The other side; 127.0.0.1 with port 0 for a Unix-domain socket.
     public let remote: SocketAddress
-    public private(set) var isClosed = false
+    /// Nothing comes or goes any more.
+    public var isClosed: Bool { isReleased || isBroken }
     /// Bytes came, and may be changed where they lie; on end of stream or error `onClose` is called instead, once.
     public var onBytes: ((inout MutableSpan<UInt8>) -> Void)?
     /// The kernel has taken all that waited.
@@ -27,6 +28,10 @@ public final class TCPConnection {
     /// How much of `unsent` the kernel has taken already.
     private var sent = 0
     private var ending = Ending.none
+    /// The descriptor is given back.
+    private var isReleased = false
+    /// Sending failed; `onClose` is told in the next round.
+    private var isBroken = false
     /// The other side has sent all that it will; what waits here still goes out.
     private var isAtEnd = false
     private var watched = (reads: true, writes: false)
@@ -47,12 +52,14 @@ public final class TCPConnection {
         _ = unsafe setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
         do throws(SystemError) {
             try reactor.watch(accepted) { [weak self] readable, writable in
-                if writable { self?.flush() }
-                if readable { self?.read() }
+                guard let self else { return }
+                if isBroken { return close() }
+                if writable { flush() }
+                if readable { read() }
             }
         } catch {
             Glibc.close(accepted)
-            isClosed = true
+            isReleased = true
             return nil
         }
     }
@@ -159,15 +166,24 @@ public final class TCPConnection {
                 unsafe Glibc.send(descriptor, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL))
             }
             if count < 0 {
-                guard errno == EAGAIN || errno == EINTR else { return close() }
+                guard errno == EAGAIN || errno == EINTR else { return breakOff() }
                 count = 0
             }
             taken += count
         }
         guard count < bytes.count else { return }
         unsent.append(span: bytes.extracting(count..<bytes.count))
-        if backlog > limit { return close() }
+        if backlog > limit { return breakOff() }
         updateInterest()
+    }
+
+    /// Ends the connection from inside a send: whoever sends is in the middle of something, and is told of the end by a call of its own.
+    private func breakOff() {
+        isBroken = true
+        unsent = []
+        sent = 0
+        // The kernel tells the end of what it holds, asked or not.
+        shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
     /// Closes once all that waits is sent.
@@ -224,8 +240,8 @@ public final class TCPConnection {
     }
 
     public func close() {
-        guard !isClosed else { return }
-        isClosed = true
+        guard !isReleased else { return }
+        isReleased = true
         reactor.unwatch(descriptor)
         Glibc.close(descriptor)
         unsent = []

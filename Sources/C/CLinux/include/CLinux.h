@@ -2,6 +2,7 @@
 // the macro in a header would change types that Glibc's own module already defines.
 #pragma once
 #include <ifaddrs.h>
+#include <malloc.h>
 #include <net/if.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -27,7 +27,12 @@ public final class HTTPServer {
     private(set) var date: String
     private var dateSecond: Int64
 
+    /// Since freed memory was given back.
+    private var mostConnections = 0
+
     private static let sweepInterval = Duration.milliseconds(500)
+    /// When so many have left, it is worth while to look for memory to give back.
+    private static let crowd = 200
 
     public init(
         handler: any HTTPHandler, options: HTTPServerOptions = HTTPServerOptions(), reactor: Reactor,
@@ -106,6 +111,10 @@ public final class HTTPServer {
             if isOver { connection.socket.close() } else { connection.sweep(at: now) }
         }
         if !connections.isEmpty { sweeper?.deadline = now + Self.sweepInterval }
+        mostConnections = max(mostConnections, connections.count)
+        guard mostConnections - connections.count >= Self.crowd else { return }
+        mostConnections = connections.count
+        giveBackFreedMemory()
     }
 
     // MARK: the end
