@@ -13,6 +13,9 @@
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
 // Control messages are built by macros that Swift cannot use: one UDP send that the kernel cuts into segments.
 ssize_t waldo_send_segmented(int fd, void *bytes, size_t count, uint16_t segment, void *name, socklen_t name_length) {
@@ -61,6 +64,7 @@ struct waldo_receiver {
   unsigned int capacity;
   struct mmsghdr messages[64];
   struct iovec vectors[64];
+  char controls[64][CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
 };
 
 struct waldo_receiver *waldo_receiver_new(void *storage, size_t slot, struct sockaddr_storage *names, unsigned int capacity) {
@@ -69,24 +73,46 @@ struct waldo_receiver *waldo_receiver_new(void *storage, size_t slot, struct soc
   receiver->capacity = capacity < 64 ? capacity : 64;
   for (unsigned int i = 0; i < receiver->capacity; i++) {
     receiver->vectors[i] = (struct iovec){(char *)storage + i * slot, slot};
-    receiver->messages[i].msg_hdr.msg_iov = &receiver->vectors[i];
-    receiver->messages[i].msg_hdr.msg_iovlen = 1;
-    receiver->messages[i].msg_hdr.msg_name = &names[i];
-    receiver->messages[i].msg_hdr.msg_namelen = sizeof names[i];
+    struct msghdr *message = &receiver->messages[i].msg_hdr;
+    message->msg_iov = &receiver->vectors[i];
+    message->msg_iovlen = 1;
+    message->msg_name = &names[i];
+    message->msg_namelen = sizeof names[i];
+    message->msg_control = receiver->controls[i];
+    message->msg_controllen = sizeof receiver->controls[i];
   }
   return receiver;
 }
 
 void waldo_receiver_free(struct waldo_receiver *receiver) { free(receiver); }
 
+// Of how many bytes each the datagrams are that the kernel joined; 0: it joined none.
+static unsigned int segment(struct msghdr *message) {
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+    if (header->cmsg_level != IPPROTO_UDP || header->cmsg_type != UDP_GRO) continue;
+    int size;
+    memcpy(&size, CMSG_DATA(header), sizeof size);
+    return size > 0 ? (unsigned int)size : 0;
+  }
+  return 0;
+}
+
 // Mostly one datagram comes: only what the kernel wrote over is prepared again.
-int waldo_receive(struct waldo_receiver *receiver, int fd, unsigned int *lengths) {
+int waldo_receive(struct waldo_receiver *receiver, int fd, unsigned int *lengths, unsigned int *segments) {
   int count = recvmmsg(fd, receiver->messages, receiver->capacity, MSG_DONTWAIT, NULL);
   for (int i = 0; i < count; i++) {
+    struct msghdr *message = &receiver->messages[i].msg_hdr;
     lengths[i] = receiver->messages[i].msg_len;
-    receiver->messages[i].msg_hdr.msg_namelen = sizeof(struct sockaddr_storage);
+    segments[i] = segment(message);
+    message->msg_namelen = sizeof(struct sockaddr_storage);
+    message->msg_controllen = sizeof receiver->controls[i];
   }
   return count;
+}
+
+int waldo_join_datagrams(int fd) {
+  int one = 1;
+  return setsockopt(fd, IPPROTO_UDP, UDP_GRO, &one, sizeof one);
 }
 
 int waldo_name_thread(const char *name) { return pthread_setname_np(pthread_self(), name); }

@@ -13,6 +13,8 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
     private let wakeDescriptor: Int32
     private let epoll: Int32
     private let timers = TimerHeap()
+    /// For its UDP sockets.
+    private(set) lazy var receiveBatch = ReceiveBatch()
     private var handlers: [Int32: (_ readable: Bool, _ writable: Bool) -> Void] = [:]
     /// The thread's identity, 0 before it runs: read from other threads too.
     private let thread = Atomic<UInt>(0)

@@ -2,8 +2,8 @@ internal import CLinux
 import Glibc
 import Wire
 
-/// A UDP socket on a reactor: reads in batches, sends a frame's datagrams in one call where the kernel segments (GSO),
-/// else with sendmmsg, else one by one.
+/// A UDP socket on a reactor: reads in batches, joined by the kernel where it can (GRO); sends a frame's datagrams in one call where
+/// the kernel segments (GSO), else with sendmmsg, else one by one.
 public final class UDPSocket {
     public enum Offload: String, Sendable { case segmentation = "gso", batch = "sendmmsg", single = "sendto" }
 
@@ -17,7 +17,6 @@ public final class UDPSocket {
 
     private let descriptor: Int32
     private let reactor: Reactor
-    private let receiveBatch: ReceiveBatch
 
     /// `onDatagram` gets each datagram as borrowed bytes and its sender.
     public init(
@@ -27,7 +26,7 @@ public final class UDPSocket {
         address = try localAddress(of: descriptor)
         self.reactor = reactor
         self.offload = offload
-        receiveBatch = ReceiveBatch()
+        _ = waldo_join_datagrams(descriptor)
         var size: Int32 = 4 << 20
         _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, 4)
         _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, 4)
@@ -46,7 +45,6 @@ public final class UDPSocket {
         address = try localAddress(of: descriptor)
         self.reactor = reactor
         offload = .single
-        receiveBatch = ReceiveBatch()
         for interface in interfaces where interface.family == .v4 {
             var membership = ip_mreq()
             membership.imr_multiaddr.s_addr = UInt32(truncatingIfNeeded: group.ip.low).bigEndian
@@ -82,9 +80,10 @@ public final class UDPSocket {
 
     /// Reads what is there, at most a few batches so that others get their turn, and hands each datagram on.
     public func receive(_ handle: (Span<UInt8>, SocketAddress) -> Void) {
+        let batch = reactor.receiveBatch
         for _ in 0..<4 {
-            let count = receiveBatch.read(descriptor)
-            for index in 0..<count { receiveBatch.withDatagram(index, handle) }
+            let count = batch.read(descriptor)
+            for index in 0..<count { batch.withDatagrams(index, handle) }
             if count < ReceiveBatch.capacity { return }
         }
     }
@@ -157,47 +156,5 @@ public final class UDPSocket {
         for start in stride(from: 0, to: count, by: segment) {
             unsafe sendOne(base + start, min(segment, count - start), name, length)
         }
-    }
-}
-
-/// Buffers for recvmmsg, allocated once.
-@safe private final class ReceiveBatch {
-    static let capacity = 32
-    static let datagramSize = 2048
-    private let storage: UnsafeMutableRawPointer
-    private let lengths: UnsafeMutablePointer<UInt32>
-    private let names: UnsafeMutablePointer<sockaddr_storage>
-    private let receiver: OpaquePointer
-
-    init() {
-        unsafe storage = .allocate(byteCount: Self.capacity * Self.datagramSize, alignment: 64)
-        unsafe lengths = .allocate(capacity: Self.capacity)
-        unsafe names = .allocate(capacity: Self.capacity)
-        unsafe names.initialize(repeating: sockaddr_storage(), count: Self.capacity)
-        guard let receiver = unsafe waldo_receiver_new(storage, Self.datagramSize, names, UInt32(Self.capacity)) else {
-            preconditionFailure("out of memory")
-        }
-        unsafe self.receiver = receiver
-    }
-
-    deinit {
-        unsafe waldo_receiver_free(receiver)
-        unsafe storage.deallocate()
-        unsafe lengths.deallocate()
-        unsafe names.deallocate()
-    }
-
-    /// How many datagrams were read.
-    func read(_ descriptor: Int32) -> Int {
-        unsafe max(0, Int(waldo_receive(receiver, descriptor, lengths)))
-    }
-
-    /// A datagram longer than a buffer was cut by the kernel: nothing of ours is that long, so it is left out.
-    func withDatagram(_ index: Int, _ handle: (Span<UInt8>, SocketAddress) -> Void) {
-        let length = unsafe Int(lengths[index])
-        guard length > 0, length < Self.datagramSize, let address = unsafe SocketAddress(&names[index]) else { return }
-        let start = unsafe (storage + index * Self.datagramSize).assumingMemoryBound(to: UInt8.self)
-        let buffer = unsafe UnsafeBufferPointer(start: start, count: length)
-        unsafe handle(Span(_unsafeElements: buffer), address)
     }
 }

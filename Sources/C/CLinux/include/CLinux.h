@@ -19,8 +19,10 @@ int waldo_send_batch(int fd, void *bytes, size_t count, size_t segment, void *na
 struct waldo_receiver;
 struct waldo_receiver *waldo_receiver_new(void *storage, size_t slot, struct sockaddr_storage *names, unsigned int capacity);
 void waldo_receiver_free(struct waldo_receiver *receiver);
-// Answers how many datagrams came, or -1.
-int waldo_receive(struct waldo_receiver *receiver, int fd, unsigned int *lengths);
+// Answers how many slots were filled, or -1. Where `segments` is not 0, the slot holds datagrams of that size, the last may be shorter.
+int waldo_receive(struct waldo_receiver *receiver, int fd, unsigned int *lengths, unsigned int *segments);
+// Lets the kernel join datagrams of one sender and size on the way in (UDP_GRO, Linux 5.0). Answers -1 where it cannot.
+int waldo_join_datagrams(int fd);
 // Names the calling thread, 15 characters at most.
 int waldo_name_thread(const char *name);
 // Asks the scheduler for short turns of the calling thread, which then come sooner (Linux 6.12; ignored before). Threads that it makes
