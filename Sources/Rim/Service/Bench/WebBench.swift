@@ -14,6 +14,8 @@ public actor WebBench {
         /// A folder that is served under `/files`.
         public var files: String?
         public var server = HTTPServerOptions()
+        /// The port speaks TLS.
+        public var tls: TLSSettings?
 
         public init() {}
     }
@@ -22,6 +24,8 @@ public actor WebBench {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
     private let options: Options
     private var server: HTTPServer?
+    /// Of a certificate that this made for itself: SHA-256.
+    public private(set) var fingerprint: String?
 
     public init(_ options: Options) throws {
         self.options = options
@@ -32,10 +36,17 @@ public actor WebBench {
     public func start() throws -> UInt16 {
         let digests = OpenSSLDigests()
         let server = HTTPServer(handler: try router(), options: options.server, reactor: reactor, sha1: digests.sha1)
-        let address = try server.listen(SocketAddress(options.bind, options.port))
+        let address = try server.listen(SocketAddress(options.bind, options.port), security: try security())
         if let path = options.path { try server.listen(path: path) }
         self.server = server
         return address.port
+    }
+
+    private func security() throws -> HTTPServer.Security? {
+        guard let settings = options.tls else { return nil }
+        let tls = try TLSService(settings, bind: options.bind)
+        fingerprint = tls.fingerprint
+        return tls.server.makeStream
     }
 
     /// Comes back when the requests under way are finished.

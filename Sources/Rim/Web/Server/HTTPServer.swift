@@ -18,6 +18,8 @@ public final class HTTPServer {
     private var compressors: [Int: DeflateCompressor] = [:]
     /// Connections that were refused for want of room.
     public private(set) var refused = 0
+    /// A connection ended before its first request: whose, and why.
+    public var onFailedConnection: ((IPAddress, String) -> Void)?
 
     /// The time of the round at hand, and its text for `Date`.
     private(set) var now: Instant
@@ -37,21 +39,24 @@ public final class HTTPServer {
         sweeper = reactor.makeTimer { [unowned self] now in sweep(at: now) }
     }
 
-    /// Listens on a TCP address; answers it with the port that the kernel chose.
-    public func listen(_ address: SocketAddress) throws(SystemError) -> SocketAddress {
-        let listener = try TCPListener(address, reactor: reactor) { [unowned self] socket in accept(socket) }
+    /// What protects a connection that begins now: the server's side of TLS.
+    public typealias Security = (Instant) throws -> any SecureStream
+
+    /// Listens on a TCP address, for TLS where `security` is given; answers it with the port that the kernel chose.
+    public func listen(_ address: SocketAddress, security: Security? = nil) throws(SystemError) -> SocketAddress {
+        let listener = try TCPListener(address, reactor: reactor) { [unowned self] socket in accept(socket, security) }
         listeners.append(listener)
         return listener.address
     }
 
     /// Listens on a Unix-domain socket.
     public func listen(path: String) throws(SystemError) {
-        listeners.append(try TCPListener(path: path, reactor: reactor) { [unowned self] socket in accept(socket) })
+        listeners.append(try TCPListener(path: path, reactor: reactor) { [unowned self] socket in accept(socket, nil) })
     }
 
     public var connectionCount: Int { connections.count }
 
-    private func accept(_ socket: TCPConnection) {
+    private func accept(_ socket: TCPConnection, _ security: Security?) {
         tick()
         let address = socket.remote.ip
         let fromHere = byAddress[address, default: 0]
@@ -60,7 +65,7 @@ public final class HTTPServer {
             return socket.close()
         }
         byAddress[address] = fromHere + 1
-        let connection = HTTPServerConnection(socket, server: self, at: now)
+        let connection = HTTPServerConnection(socket, security: security, server: self, at: now)
         connections[ObjectIdentifier(connection)] = connection
         if sweeper?.deadline == nil { sweeper?.deadline = now + Self.sweepInterval }
     }
