@@ -46,7 +46,7 @@ public final class WebSocketSession {
     @discardableResult
     public func send(_ kind: WebSocketMessageKind, _ message: Span<UInt8>, overflow: WebSocketConnection.Overflow = .close) -> Bool {
         defer { flush() }
-        return connection.send(kind, message, overflow: overflow, at: MonotonicClock.now())
+        return connection.send(kind, message, overflow: overflow, at: socket.reactor.now)
     }
 
     @discardableResult
@@ -62,11 +62,11 @@ public final class WebSocketSession {
             return true
         }
         defer { flush() }
-        return connection.send(frame, overflow: overflow, at: MonotonicClock.now())
+        return connection.send(frame, overflow: overflow, at: socket.reactor.now)
     }
 
     public func close(_ code: WebSocketCloseCode, _ reason: String = "") {
-        connection.close(code, reason, at: MonotonicClock.now())
+        connection.close(code, reason, at: socket.reactor.now)
         flush()
     }
 
@@ -74,7 +74,7 @@ public final class WebSocketSession {
 
     func received(_ bytes: inout MutableSpan<UInt8>) {
         isInRound = true
-        let now = MonotonicClock.now()
+        let now = socket.reactor.now
         var offset = 0
         while let event = connection.next(&bytes, &offset, at: now) {
             switch event {
