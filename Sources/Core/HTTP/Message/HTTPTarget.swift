@@ -12,6 +12,11 @@ public struct HTTPTarget: Sendable, Hashable {
     /// Nil when an escape is broken, decodes to something that is no UTF-8, or hides what a path may not hold in a segment: `/`, `\`, NUL,
     /// or a segment `.` or `..`. Such a target is only ever sent to get out of the tree: 400.
     public init?(_ target: String) {
+        guard !Self.isPlain(target.utf8.span) else {
+            guard let segments = Self.segments(target) else { return nil }
+            (rawPath, self.segments, query) = (target, segments, [])
+            return
+        }
         var text = target[...]
         // The absolute form, for proxies, names the host again.
         if !text.hasPrefix("/"), let scheme = text.range(ofBytes: "://") {
@@ -30,6 +35,13 @@ public struct HTTPTarget: Sendable, Hashable {
         }
         guard let parameters = Self.parameters(text[text.index(after: mark)...]) else { return nil }
         query = parameters
+    }
+
+    /// A path and nothing else.
+    private static func isPlain(_ bytes: Span<UInt8>) -> Bool {
+        guard bytes.count > 0, bytes[0] == UInt8(ascii: "/") else { return false }
+        for index in bytes.indices where bytes[index] == UInt8(ascii: "?") || bytes[index] == UInt8(ascii: "#") { return false }
+        return true
     }
 
     private static func segments(_ path: String) -> [String]? {

@@ -18,6 +18,8 @@ public struct HTTPRequestParser {
     private var head: HTTPHeadReader
     private var startLine: (method: HTTPMethod, target: String, version: HTTPVersion)?
     private var body: HTTPBodyReader?
+    /// The head of a request without body was given out, its end was not.
+    private var isBodiless = false
     private var skippedEmptyLine = false
     private var failure: HTTPError?
 
@@ -33,12 +35,16 @@ public struct HTTPRequestParser {
     }
 
     /// Whether no request has begun that is not at its end.
-    public var isIdle: Bool { body == nil && startLine == nil && head.isEmpty }
+    public var isIdle: Bool { body == nil && !isBodiless && startLine == nil && head.isEmpty }
     /// Whether a head has begun that is not whole.
-    public var isInHead: Bool { body == nil && !isIdle }
+    public var isInHead: Bool { body == nil && !isBodiless && !isIdle }
 
     public mutating func next(_ bytes: Span<UInt8>, _ offset: inout Int) throws(HTTPError) -> Event? {
         if let failure { throw failure }
+        if isBodiless {
+            isBodiless = false
+            return .end
+        }
         do throws(HTTPError) {
             return try body == nil ? nextHead(bytes, &offset) : nextBody(bytes, &offset)
         } catch {
@@ -136,7 +142,7 @@ public struct HTTPRequestParser {
             throw HTTPError(.host, "expected a host name in the Host field, got another text")
         }
         let framing = try Self.framing(fields, startLine.version)
-        body = HTTPBodyReader(framing, limits: limits)
+        if framing == .none { isBodiless = true } else { body = HTTPBodyReader(framing, limits: limits) }
         var expectsContinue = false
         if let expectation = fields["expect"] {
             guard expectation.lowercased() == "100-continue" else {

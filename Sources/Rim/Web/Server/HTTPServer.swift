@@ -27,6 +27,7 @@ public final class HTTPServer {
     /// For connections that wake.
     private var spare: [HTTPExchange] = []
     private static let mostSpare = 64
+    let webSocketRoom = WebSocketSession.Room()
 
     private static let sweepInterval = Duration.milliseconds(500)
 

@@ -48,10 +48,11 @@ final class HTTPServerConnection {
         } else if security != nil {
             state = .securing
         }
-        socket.onBytes = { [unowned self] bytes in received(&bytes) }
-        socket.onDrained = { [unowned self] in drained() }
-        socket.onEnd = { [unowned self] in peerEnded() }
-        socket.onClose = { [unowned self] in closed() }
+        // Strong, which costs no memory: the socket lets go of them when it is closed, and the server closes all.
+        socket.onBytes = { bytes in self.received(&bytes) }
+        socket.onDrained = { self.drained() }
+        socket.onEnd = { self.peerEnded() }
+        socket.onClose = { self.closed() }
     }
 
     var isClosed: Bool { if case .closed = state { true } else { socket.isClosed } }
@@ -379,7 +380,8 @@ final class HTTPServerConnection {
             flushNow()
             let session = WebSocketSession(
                 socket, request: request.compacted(), agreement: agreement, options: options,
-                compressor: agreement.deflate.map { server.compressor(windowBits: $0.serverWindowBits) }, at: server.now)
+                compressor: agreement.deflate.map { server.compressor(windowBits: $0.serverWindowBits) }, room: server.webSocketRoom,
+                at: server.now)
             server.handler.answered(request, .switchingProtocols, bytes: 0)
             webSocket = session
             exchange.request = nil
@@ -466,7 +468,6 @@ final class HTTPServerConnection {
     /// What is under way goes on; nothing new begins.
     func drain() {
         if isIdle { socket.close() }
-        // Held: closing may let go of it.
         if let webSocket { webSocket.close(.goingAway, "the server is shutting down") }
     }
 }

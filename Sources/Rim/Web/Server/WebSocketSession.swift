@@ -26,12 +26,19 @@ public final class WebSocketSession {
     private let socket: TCPConnection
     private var connection: WebSocketConnection
     private var isInRound = false
+    /// The server's: for whoever has something to send.
+    private let room: Room
+
+    /// Room for frames that are being written.
+    final class Room {
+        var bytes: [UInt8] = []
+    }
 
     init(
         _ socket: TCPConnection, request: HTTPRequest, agreement: WebSocketAgreement, options: WebSocketOptions,
-        compressor: (any WebSocketCompressor)?, at now: Instant
+        compressor: (any WebSocketCompressor)?, room: Room, at now: Instant
     ) {
-        (self.socket, self.request) = (socket, request)
+        (self.socket, self.request, self.room) = (socket, request, room)
         self.protocol = agreement.protocol
         connection = WebSocketConnection(configuration: options.connection, compressor: compressor, at: now)
     }
@@ -45,8 +52,10 @@ public final class WebSocketSession {
     /// False when it is not sent; see `WebSocketConnection.Overflow`.
     @discardableResult
     public func send(_ kind: WebSocketMessageKind, _ message: Span<UInt8>, overflow: WebSocketConnection.Overflow = .close) -> Bool {
-        defer { flush() }
-        return connection.send(kind, message, overflow: overflow, at: socket.reactor.now)
+        connection.takeRoom(&room.bytes)
+        let isSent = connection.send(kind, message, overflow: overflow, at: socket.reactor.now)
+        flush()
+        return isSent
     }
 
     @discardableResult
@@ -118,8 +127,13 @@ public final class WebSocketSession {
     private func flush() {
         guard !isInRound else { return }
         while !connection.output.isEmpty, socket.backlog == 0, !socket.isClosed {
-            socket.send(connection.output.span)
-            connection.sent(connection.output.count)
+            // Held apart: a socket that fails closes, and tells this session so.
+            let output = connection.output
+            let count = output.count
+            socket.send(output.span)
+            _ = consume output
+            connection.sent(count)
         }
+        connection.giveRoom(&room.bytes)
     }
 }
