@@ -11,6 +11,7 @@ private let benchWebUsage = """
       /sum (POST)             the sum of the numbers in {"values": […]}
       /ws                     a WebSocket that sends every message back
       /broadcast /events      ten messages a second, by WebSocket and as server-sent events
+      /picture                MJPEG of the pictures that are PUT there
       /files/…                files of --files
       /openapi.json           the description of all this
 

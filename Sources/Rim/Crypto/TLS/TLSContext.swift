@@ -3,6 +3,8 @@ internal import COpenSSL
 /// What TLS connections of one kind share: the library's context, and a place for a record's plain bytes. It and all that it makes live on one thread.
 @safe final class TLSContext {
     let context: OpaquePointer
+    /// Of the BIOs between the library and a stream's bytes.
+    let method: OpaquePointer
     /// A record holds no more (RFC 8446 clause 5.1).
     let scratch = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 16_384)
     /// In their order of preference, as ALPN writes them.
@@ -16,8 +18,12 @@ internal import COpenSSL
         + "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 
     init(_ method: OpaquePointer?, protocols names: [String]) throws(CryptoError) {
-        guard let context = unsafe SSL_CTX_new(method) else { throw CryptoError("cannot make a TLS context") }
-        unsafe self.context = context
+        guard let bioMethod = unsafe StreamBIO.makeMethod() else { throw CryptoError("cannot make a BIO method") }
+        guard let context = unsafe SSL_CTX_new(method) else {
+            unsafe BIO_meth_free(bioMethod)
+            throw CryptoError("cannot make a TLS context")
+        }
+        unsafe (self.context, self.method) = (context, bioMethod)
         let list = names.flatMap { name in [UInt8(clamping: name.utf8.count)] + name.utf8.prefix(255) }
         unsafe protocols = .allocate(capacity: list.count)
         _ = unsafe protocols.initialize(from: list)
@@ -36,6 +42,7 @@ internal import COpenSSL
 
     deinit {
         unsafe SSL_CTX_free(context)
+        unsafe BIO_meth_free(method)
         unsafe scratch.deallocate()
         unsafe protocols.deallocate()
     }

@@ -18,7 +18,7 @@ public import Wire
     enum Role { case client, server }
 
     init(_ owner: TLSContext, _ context: OpaquePointer, as role: Role, serverName: String? = nil) throws(CryptoError) {
-        guard let ssl = unsafe SSL_new(context), let bio = unsafe BIO_new(StreamBIO.method) else { throw CryptoError("no memory for TLS") }
+        guard let ssl = unsafe SSL_new(context), let bio = unsafe BIO_new(owner.method) else { throw CryptoError("no memory for TLS") }
         (self.owner, self.serverName) = (owner, serverName)
         unsafe self.ssl = ssl
         unsafe BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
@@ -150,12 +150,9 @@ extension SecureStreamAgreement {
 }
 
 /// Through this OpenSSL reads what `receive` was given and writes to `output`: its own memory BIOs keep buffers for every connection.
-private enum StreamBIO {
-    // Made once and never freed, as OpenSSL's own methods.
-    nonisolated(unsafe) static let method: OpaquePointer = {
-        guard let method = unsafe BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream") else {
-            preconditionFailure("no memory for a BIO method")
-        }
+enum StreamBIO {
+    static func makeMethod() -> OpaquePointer? {
+        guard let method = unsafe BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream") else { return nil }
         unsafe BIO_meth_set_create(method) { bio in
             unsafe BIO_set_init(bio, 1)
             return 1
@@ -175,7 +172,7 @@ private enum StreamBIO {
         }
         unsafe BIO_meth_set_ctrl(method) { _, command, _, _ in command == BIO_CTRL_FLUSH ? 1 : 0 }
         return unsafe method
-    }()
+    }
 
     private static func stream(_ bio: OpaquePointer?) -> TLSStream? {
         guard let data = unsafe BIO_get_data(bio) else { return nil }

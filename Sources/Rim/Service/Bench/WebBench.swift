@@ -82,6 +82,15 @@ public actor WebBench {
         router.add(
             Route(.get, "/broadcast", "Ten messages a second, the same to all", handler: .webSocket(WebSocketOptions(), broadcast.join)))
         router.add(Route(.get, "/events", "Ten events a second", handler: .later { broadcast.follow($1) }))
+        let pictures = Pictures()
+        router.add(
+            Route(
+                .put, "/picture", "A JPEG picture for all who watch",
+                handler: .value { request in
+                    pictures.show(request.body)
+                    return HTTPResponse(.noContent)
+                }))
+        router.add(Route(.get, "/picture", "The pictures, as they come", handler: .later { pictures.watch($1) }))
         if let folder = self.options.files {
             guard let files = StaticFiles(root: folder) else { throw SystemError("open", folder, code: 2) }
             router.get("/files/{path*}", "Files") { request in try files.answer(request, Array(request.target.segments.dropFirst())) }
@@ -132,5 +141,24 @@ private final class Broadcast {
         for session in Array(sockets.values) { session.send(frame) }
         for events in Array(streams.values) { events.send(String(decoding: text, as: UTF8.self), id: String(count)) }
         ticker?.deadline = now + Self.interval
+    }
+}
+
+/// The pictures that were put here, for all who watch. Lives on the reactor.
+private final class Pictures {
+    private var watchers: [ObjectIdentifier: PictureStream] = [:]
+    private var latest: [UInt8]?
+
+    func watch(_ responder: HTTPResponder) {
+        guard let stream = PictureStream(responder) else { return }
+        let id = ObjectIdentifier(stream.body)
+        watchers[id] = stream
+        stream.body.onClose = { [unowned self] in watchers[id] = nil }
+        if let latest { stream.send(latest.span) }
+    }
+
+    func show(_ picture: [UInt8]) {
+        latest = picture
+        for watcher in Array(watchers.values) { watcher.send(picture.span) }
     }
 }

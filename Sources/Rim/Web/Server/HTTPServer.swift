@@ -14,6 +14,7 @@ public final class HTTPServer {
     private var sweeper: ReactorTimer?
     private var requests: UInt64 = 0
     private(set) var isDraining = false
+    private var drainEnd: Instant?
     private var onDrained: (() -> Void)?
     private var compressors: [Int: DeflateCompressor] = [:]
     /// Connections that were refused for want of room.
@@ -114,7 +115,10 @@ public final class HTTPServer {
 
     private func sweep(at now: Instant) {
         tick()
-        for connection in Array(connections.values) { connection.sweep(at: now) }
+        let isOver = drainEnd.map { now >= $0 } ?? false
+        for connection in Array(connections.values) {
+            if isOver { connection.socket.close() } else { connection.sweep(at: now) }
+        }
         if !connections.isEmpty { sweeper?.deadline = now + Self.sweepInterval }
     }
 
@@ -126,13 +130,10 @@ public final class HTTPServer {
         isDraining = true
         listeners.removeAll()
         onDrained = done
+        tick()
+        drainEnd = now + options.drainTimeout
         for connection in Array(connections.values) { connection.drain() }
-        guard !connections.isEmpty else { return finishDraining() }
-        sweeper = reactor.makeTimer { [unowned self] _ in
-            for connection in Array(connections.values) { connection.socket.close() }
-            finishDraining()
-        }
-        sweeper?.deadline = MonotonicClock.now() + options.drainTimeout
+        if connections.isEmpty { finishDraining() }
     }
 
     private func finishDraining() {

@@ -467,7 +467,8 @@ final class HTTPServerConnection {
 
     /// What is under way goes on; nothing new begins.
     func drain() {
-        if isIdle { socket.close() }
+        if isIdle { return socket.close() }
+        if case .streaming(let stream, _) = state, stream.isEndless { return endPieces() }
         if let webSocket { webSocket.close(.goingAway, "the server is shutting down") }
     }
 }
