@@ -175,7 +175,8 @@ private final class WebLoadRun {
     }
 }
 
-/// What all clients of a run have counted.
+/// What all clients of a run share: what they have counted, and digests.
 final class WebLoadTally {
+    let digests = OpenSSLDigests()
     var figures = WebLoad.Figures()
 }

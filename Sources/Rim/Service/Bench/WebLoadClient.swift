@@ -18,7 +18,6 @@ final class WebLoadClient {
     private var state = State.opening
     private var parser = HTTPResponseParser()
     private var nonce: [UInt8] = []
-    private let digests = OpenSSLDigests()
 
     /// `depth` requests or masked messages, one after another, and the length of one.
     private var questions: [UInt8] = []
@@ -130,7 +129,7 @@ final class WebLoadClient {
                 case .informational: break
                 case .head(let head):
                     if isWebSocket {
-                        _ = try WebSocketHandshake.check(head, nonce: nonce, sha1: digests.sha1)
+                        _ = try WebSocketHandshake.check(head, nonce: nonce, sha1: tally.digests.sha1)
                     } else if head.status != .ok {
                         return fail("\(head.status)")
                     }
