@@ -27,7 +27,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
         swiftSettings: house)
 }
 
-let examples = ["TwoPeers", "VideoSender"]
+let examples = ["TwoPeers", "VideoSender", "WebServer"]
 
 func example(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
@@ -60,6 +60,7 @@ let package = Package(
 
         // Examples: one file each.
         example("TwoPeers", ["Wire", "RTC", "NetSim", "Service"]),
+        example("WebServer", ["Wire", "HTTP", "Reactor", "Crypto", "Web"]),
         example("VideoSender", ["Wire", "RTC", "Reactor", "Media", "Service"]),
 
         // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.

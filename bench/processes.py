@@ -17,7 +17,7 @@ import urllib.request
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent
 BINARY = os.environ.get("WALDO_BINARY") or str(ROOT / ".build/release/waldo")
-PYTHON = str(ROOT / ".venv/bin/python")
+PYTHON = os.environ.get("WALDO_PYTHON") or str(ROOT / ".venv/bin/python")
 running = set()
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import time
 
 import aiohttp
@@ -150,3 +151,23 @@ def test_requests_under_way_finish_when_the_server_ends(binary, tmp_path):
         answer = connection.recv(65536)
         assert answer.startswith(b"HTTP/1.1 200 OK") and answer.endswith(b"hello") and b"Connection: close" in answer
     assert server.process.wait(12) == 0
+
+
+def test_websockets_that_are_reset_while_the_server_ends_do_not_end_it_otherwise(binary, tmp_path):
+    web = Web(binary, tmp_path)
+    request = (b"GET /broadcast HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+               b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+    sockets = []
+    for _ in range(400):
+        connection = socket.create_connection(("127.0.0.1", web.port))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(request)
+        assert connection.recv(12) == b"HTTP/1.1 101"
+        sockets.append(connection)
+    # Half of them are still being reset when the server says goodbye.
+    for connection in sockets[:200]:
+        connection.close()
+    web.process.send_signal(signal.SIGTERM)
+    for connection in sockets[200:]:
+        connection.close()
+    assert web.stop() == 0, web.log.read_text()

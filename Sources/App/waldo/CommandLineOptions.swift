@@ -9,6 +9,7 @@ let usage = """
       bench source   serve a live test picture to browsers, and measure it
       bench viewers  many viewers of a WHEP server, and what they receive
       bench web      the web server with one of each thing that it does
+      bench web-load many clients of a web server, and what they get
       bench peer     one peer that is driven by lines: for measurements and interoperability tests
       help           this text; `waldo COMMAND --help` says more
     """

@@ -5,7 +5,7 @@ import Wire
 
 /// One thread, one epoll, one serial executor: the actors that live here call each other without a thread hop,
 /// and everything that a file descriptor or a timer brings is handled on this thread.
-public final class Reactor: SerialExecutor, @unchecked Sendable {
+@safe public final class Reactor: SerialExecutor, @unchecked Sendable {
     /// Work handed in from other threads.
     private let incoming = Lock<[UnownedJob]>([])
     /// Work being done in this round; empty between rounds, its storage kept.
@@ -15,14 +15,26 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
     private let timers = TimerHeap()
     /// For its UDP sockets.
     private(set) lazy var receiveBatch = ReceiveBatch()
-    private var handlers: [Int32: (_ readable: Bool, _ writable: Bool) -> Void] = [:]
+    /// By descriptor.
+    private var watches: [Watch] = []
+    /// When the round at hand began: for whoever does not need the time to the microsecond. On this thread.
+    public private(set) var now = MonotonicClock.now()
+    /// For one read at a time.
+    let scratch: UnsafeMutableRawBufferPointer
     /// The thread's identity, 0 before it runs: read from other threads too.
     private let thread = Atomic<UInt>(0)
     private var isStopping = false
 
+    private struct Watch {
+        /// Told apart by it: what the kernel says of a descriptor that was closed in this round, and its successor of the same number.
+        var generation: UInt32 = 0
+        var handler: ((_ readable: Bool, _ writable: Bool) -> Void)?
+    }
+
     /// The epoll thread begins at once.
     public init(name: String) throws(SystemError) {
         self.name = name
+        unsafe scratch = .allocate(byteCount: Self.scratchSize, alignment: 16)
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw SystemError("epoll_create1") }
         wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
@@ -37,6 +49,8 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
     private let name: String
     /// Nanoseconds; the least that the kernel grants.
     private static let turn: UInt64 = 100_000
+    /// Bytes that are read at once.
+    private static let scratchSize = 65_536
 
     private func start() throws(SystemError) {
         var created = pthread_t()
@@ -86,26 +100,34 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
 
     /// Calls `handler` whenever the descriptor is readable (or broken), and when writable after `setWantsWrite`.
     public func watch(_ descriptor: Int32, _ handler: @escaping (_ readable: Bool, _ writable: Bool) -> Void) throws(SystemError) {
-        var event = unsafe epoll_event()
-        unsafe event.events = EPOLLIN.rawValue
-        unsafe event.data.fd = descriptor
-        guard unsafe epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else { throw SystemError("epoll_ctl") }
-        handlers[descriptor] = handler
+        let index = Int(descriptor)
+        if index >= watches.count { watches.append(contentsOf: repeatElement(Watch(), count: index + 1 - watches.count)) }
+        guard control(EPOLL_CTL_ADD, descriptor, EPOLLIN.rawValue) else { throw SystemError("epoll_ctl") }
+        watches[index].handler = handler
     }
 
     public func setWantsWrite(_ descriptor: Int32, _ wants: Bool) { setInterest(descriptor, reads: true, writes: wants) }
 
     /// Which of the two is told; a broken descriptor is told in any case, as readable.
     public func setInterest(_ descriptor: Int32, reads: Bool, writes: Bool) {
-        var event = unsafe epoll_event()
-        unsafe event.events = (reads ? EPOLLIN.rawValue : 0) | (writes ? EPOLLOUT.rawValue : 0)
-        unsafe event.data.fd = descriptor
-        _ = unsafe epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event)
+        _ = control(EPOLL_CTL_MOD, descriptor, (reads ? EPOLLIN.rawValue : 0) | (writes ? EPOLLOUT.rawValue : 0))
     }
 
     public func unwatch(_ descriptor: Int32) {
-        handlers[descriptor] = nil
+        let index = Int(descriptor)
+        guard index < watches.count, watches[index].handler != nil else { return }
+        watches[index].handler = nil
+        watches[index].generation &+= 1
         _ = epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nil)
+    }
+
+    private func control(_ operation: Int32, _ descriptor: Int32, _ events: UInt32) -> Bool {
+        let index = Int(descriptor)
+        guard index < watches.count else { return false }
+        var event = unsafe epoll_event()
+        unsafe event.events = events
+        unsafe event.data.u64 = UInt64(watches[index].generation) << 32 | UInt64(UInt32(bitPattern: descriptor))
+        return unsafe epoll_ctl(epoll, operation, descriptor, &event) == 0
     }
 
     public func makeTimer(_ fire: @escaping (Instant) -> Void) -> ReactorTimer { ReactorTimer(heap: timers, fire: fire) }
@@ -120,15 +142,20 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
         unsafe withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 256) { events in
             while !isStopping {
                 let count = unsafe wait(events)
-                for index in 0..<max(0, count) {
-                    let event = unsafe events[index]
-                    let readable = unsafe event.events & (EPOLLIN.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
-                    unsafe handlers[event.data.fd]?(readable, event.events & EPOLLOUT.rawValue != 0)
-                }
+                now = MonotonicClock.now()
+                for index in 0..<max(0, count) { unsafe tell(events[index]) }
                 timers.fire(at: MonotonicClock.now())
                 runJobs()
             }
         }
+    }
+
+    private func tell(_ event: epoll_event) {
+        let (key, events) = unsafe (event.data.u64, event.events)
+        let watch = watches[Int(UInt32(truncatingIfNeeded: key))]
+        guard watch.generation == UInt32(truncatingIfNeeded: key >> 32), let handler = watch.handler else { return }
+        let isReadable = events & (EPOLLIN.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
+        handler(isReadable, events & EPOLLOUT.rawValue != 0)
     }
 
     private func wait(_ events: UnsafeMutableBufferPointer<epoll_event>) -> Int {
@@ -152,5 +179,6 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
     deinit {
         close(epoll)
         close(wakeDescriptor)
+        unsafe scratch.deallocate()
     }
 }

@@ -23,7 +23,7 @@ public final class TCPConnection {
     public private(set) var security: (any SecureStream)?
 
     private let descriptor: Int32
-    private unowned let reactor: Reactor
+    public let reactor: Reactor
     private var unsent: [UInt8] = []
     /// How much of `unsent` the kernel has taken already.
     private var sent = 0
@@ -51,12 +51,7 @@ public final class TCPConnection {
         var one: Int32 = 1
         _ = unsafe setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
         do throws(SystemError) {
-            try reactor.watch(accepted) { [weak self] readable, writable in
-                guard let self else { return }
-                if isBroken { return close() }
-                if writable { flush() }
-                if readable { read() }
-            }
+            try reactor.watch(accepted) { [unowned self] readable, writable in ready(readable, writable) }
         } catch {
             Glibc.close(accepted)
             isReleased = true
@@ -105,26 +100,29 @@ public final class TCPConnection {
         didSet { if isPaused != oldValue { updateInterest() } }
     }
 
+    private func ready(_ readable: Bool, _ writable: Bool) {
+        if isBroken { return close() }
+        if writable { flush() }
+        if readable { read() }
+    }
+
     private func read() {
         guard !isClosed else { return }
         // A reset is told although nobody asks, again and again.
         guard !isPaused else { return hasFailed ? close() : () }
         // Told although not asked: it is broken.
         guard !isAtEnd else { return close() }
-        var isOpen = true
-        unsafe withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 16) { buffer in
-            let count = unsafe recv(descriptor, buffer.baseAddress!, buffer.count, 0)
-            if count > 0 {
-                let bytes = unsafe UnsafeMutableBufferPointer(start: buffer.baseAddress!.assumingMemoryBound(to: UInt8.self), count: count)
-                var span = unsafe MutableSpan(_unsafeElements: bytes)
-                if let security { unprotect(span.span, security) } else { onBytes?(&span) }
-            } else if count == 0 {
-                end()
-            } else if errno != EAGAIN && errno != EINTR {
-                isOpen = false
-            }
+        let buffer = unsafe reactor.scratch
+        let count = unsafe recv(descriptor, buffer.baseAddress!, buffer.count, 0)
+        if count > 0 {
+            let bytes = unsafe UnsafeMutableBufferPointer(start: buffer.baseAddress!.assumingMemoryBound(to: UInt8.self), count: count)
+            var span = unsafe MutableSpan(_unsafeElements: bytes)
+            if let security { unprotect(span.span, security) } else { onBytes?(&span) }
+        } else if count == 0 {
+            end()
+        } else if errno != EAGAIN && errno != EINTR {
+            close()
         }
-        if !isOpen { close() }
     }
 
     private func end() {

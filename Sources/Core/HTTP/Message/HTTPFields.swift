@@ -2,20 +2,25 @@ import Wire
 
 /// The field lines of a message in their order (RFC 9110 clause 5): names compare without case, a name may come several times.
 ///
-/// All text lies in one array, so that a head costs two allocations however many fields it has.
+/// All lines lie in one array as they go on the wire, so that a head costs two allocations however many fields it has and is sent as it lies.
 public struct HTTPFields: Sendable {
+    /// `Name: value` and CR LF, line after line.
     private var bytes: [UInt8] = []
     private var entries: [Entry] = []
 
     private struct Entry: Sendable {
-        var nameStart: UInt32
+        var start: UInt32
         var nameEnd: UInt32
-        var valueStart: UInt32
-        var valueEnd: UInt32
+        /// Of the value; CR LF follow.
+        var end: UInt32
 
-        var name: Range<Int> { Int(nameStart)..<Int(nameEnd) }
-        var value: Range<Int> { Int(valueStart)..<Int(valueEnd) }
+        var name: Range<Int> { Int(start)..<Int(nameEnd) }
+        var value: Range<Int> { Int(nameEnd) + 2..<Int(end) }
+        var line: Range<Int> { Int(start)..<Int(end) + 2 }
     }
+
+    /// Room that is made for the first field: for most heads.
+    private static let usual = (bytes: 320, fields: 8)
 
     public init() {}
 
@@ -28,9 +33,9 @@ public struct HTTPFields: Sendable {
 
     /// The value of the first field of that name. Setting replaces all of that name; nil removes them.
     public subscript(name: String) -> String? {
-        get { entries.first { matches($0, name) }.map { text($0.value) } }
+        get { first(name).map { text($0.value) } }
         set {
-            entries = entries.filter { !matches($0, name) }
+            if contains(name) { remove(name) }
             if let value = newValue { append(name, value) }
         }
     }
@@ -38,7 +43,22 @@ public struct HTTPFields: Sendable {
     /// The values of all fields of that name, in order.
     public func all(_ name: String) -> [String] { entries.lazy.filter { matches($0, name) }.map { text($0.value) } }
 
-    public func contains(_ name: String) -> Bool { entries.contains { matches($0, name) } }
+    public func contains(_ name: String) -> Bool { first(name) != nil }
+
+    /// How many fields have that name.
+    func count(_ name: String) -> Int {
+        var count = 0
+        for entry in entries where matches(entry, name) { count += 1 }
+        return count
+    }
+
+    /// The bytes of the first value, without making a text of them.
+    func bytes(_ name: String) -> ArraySlice<UInt8>? { first(name).map { bytes[$0.value] } }
+
+    private func first(_ name: String) -> Entry? {
+        for entry in entries where matches(entry, name) { return entry }
+        return nil
+    }
 
     /// The comma-separated members of all fields of that name, without blanks around them and without empty ones (RFC 9110 clause 5.6.1).
     /// For fields whose members hold no quoted strings.
@@ -60,47 +80,68 @@ public struct HTTPFields: Sendable {
         return false
     }
 
+    // MARK: adding
+
     /// Adds a field. A name that is no token, or a value with CR, LF or NUL, is a programming error: it could begin a field of its own
     /// (RFC 9110 clause 5.5); test what comes from outside with `isValue`.
     public mutating func append(_ name: String, _ value: String) {
-        precondition(!name.isEmpty && name.utf8.allSatisfy(HTTPSyntax.isToken), "no field name: \(name)")
+        precondition(HTTPSyntax.isToken(name.utf8.span), "no field name: \(name)")
         precondition(Self.isValue(value), "no field value for \(name): it has control characters")
-        let start = bytes.count
-        bytes.append(contentsOf: name.utf8)
-        let middle = bytes.count
-        bytes.append(contentsOf: value.utf8)
-        entries.append(Entry(nameStart: UInt32(start), nameEnd: UInt32(middle), valueStart: UInt32(middle), valueEnd: UInt32(bytes.count)))
+        add(name.utf8.span, value.utf8.span)
+    }
+
+    /// Adds the other's fields behind these.
+    public mutating func append(contentsOf other: HTTPFields) {
+        let base = UInt32(bytes.count)
+        if isEmpty { reserve(bytes: Self.usual.bytes, fields: Self.usual.fields) }
+        bytes.append(contentsOf: other.bytes)
+        for entry in other.entries {
+            entries.append(Entry(start: base + entry.start, nameEnd: base + entry.nameEnd, end: base + entry.end))
+        }
     }
 
     /// Whether the text may stand as a field's value.
-    public static func isValue(_ text: String) -> Bool { text.utf8.allSatisfy(HTTPSyntax.isFieldValue) }
+    public static func isValue(_ text: String) -> Bool { HTTPSyntax.firstOutsideFieldValue(text.utf8.span) == nil }
 
     /// Takes a field that was found good.
     mutating func append(line: Span<UInt8>, name: Range<Int>, value: Range<Int>) {
-        let base = bytes.count
-        bytes.append(span: line)
-        entries.append(
-            Entry(
-                nameStart: UInt32(base + name.lowerBound), nameEnd: UInt32(base + name.upperBound),
-                valueStart: UInt32(base + value.lowerBound), valueEnd: UInt32(base + value.upperBound)))
+        add(line.extracting(name), line.extracting(value))
     }
 
-    mutating func reserve(bytes count: Int, fields: Int) {
+    private mutating func add(_ name: Span<UInt8>, _ value: Span<UInt8>) {
+        if isEmpty { reserve(bytes: Self.usual.bytes, fields: Self.usual.fields) }
+        let start = bytes.count
+        bytes.append(span: name)
+        bytes.append(UInt8(ascii: ":"))
+        bytes.append(UInt8(ascii: " "))
+        bytes.append(span: value)
+        bytes.append(0x0D)
+        bytes.append(0x0A)
+        entries.append(Entry(start: UInt32(start), nameEnd: UInt32(start + name.count), end: UInt32(bytes.count - 2)))
+    }
+
+    private mutating func remove(_ name: String) {
+        var kept = HTTPFields()
+        for entry in entries where !matches(entry, name) {
+            kept.append(line: bytes.span, name: entry.name, value: entry.value)
+        }
+        self = kept
+    }
+
+    private mutating func reserve(bytes count: Int, fields: Int) {
         bytes.reserveCapacity(count)
         entries.reserveCapacity(fields)
     }
 
-    /// Writes the field lines, each with its CRLF.
-    public func write(to out: inout [UInt8]) {
-        for entry in entries {
-            out.append(contentsOf: bytes[entry.name])
-            out.append(UInt8(ascii: ":"))
-            out.append(UInt8(ascii: " "))
-            out.append(contentsOf: bytes[entry.value])
-            out.append(0x0D)
-            out.append(0x0A)
-        }
+    /// Gives back the room that is not used: for heads that are kept.
+    public mutating func compact() {
+        // A copy of a slice is made as long as it is.
+        bytes = Array(bytes[...])
+        entries = Array(entries[...])
     }
+
+    /// Writes the field lines, each with its CRLF.
+    public func write(to out: inout [UInt8]) { out.append(contentsOf: bytes) }
 
     // MARK: comparing
 
@@ -108,13 +149,9 @@ public struct HTTPFields: Sendable {
 
     /// Without case, ASCII.
     private func equals(_ range: Range<Int>, _ text: String) -> Bool {
-        let text = text.utf8
-        guard range.count == text.count else { return false }
-        var index = range.lowerBound
-        for byte in text {
-            guard HTTPSyntax.lowercased(bytes[index]) == HTTPSyntax.lowercased(byte) else { return false }
-            index += 1
-        }
+        guard range.count == text.utf8.count else { return false }
+        let (ours, theirs) = (bytes.span.extracting(range), text.utf8.span)
+        for index in ours.indices where HTTPSyntax.lowercased(ours[index]) != HTTPSyntax.lowercased(theirs[index]) { return false }
         return true
     }
 
@@ -126,7 +163,7 @@ public struct HTTPFields: Sendable {
     }
 
     /// Values may hold bytes that are no UTF-8 (RFC 9110 clause 5.5: obs-text); these become U+FFFD.
-    private func text(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
+    private func text(_ range: Range<Int>) -> String { String(decoding: bytes.span.extracting(range)) }
 }
 
 extension HTTPFields: Sequence {

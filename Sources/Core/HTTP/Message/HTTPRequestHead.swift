@@ -38,9 +38,7 @@ public struct HTTPResponseHead: Sendable, Equatable {
 
     /// The head as it is sent.
     public func write(to out: inout [UInt8]) {
-        out.append(contentsOf: "HTTP/1.1 ".utf8)
-        out.append(contentsOf: status.description.utf8)
-        out.append(contentsOf: "\r\n".utf8)
+        status.writeLine(to: &out)
         fields.write(to: &out)
         out.append(contentsOf: "\r\n".utf8)
     }

@@ -59,6 +59,12 @@ public struct HTTPStatus: RawRepresentable, Sendable, Hashable, CustomStringConv
 
     public var description: String { "\(rawValue) \(reason)" }
 
+    /// `HTTP/1.1 200 OK` and CR LF.
+    public func writeLine(to out: inout [UInt8]) {
+        if self == .ok { return out.append(contentsOf: "HTTP/1.1 200 OK\r\n".utf8) }
+        out.append(contentsOf: "HTTP/1.1 \(description)\r\n".utf8)
+    }
+
     /// The phrase of RFC 9110; for people only.
     public var reason: String {
         switch rawValue {

@@ -12,6 +12,11 @@ public struct HTTPTarget: Sendable, Hashable {
     /// Nil when an escape is broken, decodes to something that is no UTF-8, or hides what a path may not hold in a segment: `/`, `\`, NUL,
     /// or a segment `.` or `..`. Such a target is only ever sent to get out of the tree: 400.
     public init?(_ target: String) {
+        guard !Self.isPlain(target.utf8.span) else {
+            guard let segments = Self.segments(target) else { return nil }
+            (rawPath, self.segments, query) = (target, segments, [])
+            return
+        }
         var text = target[...]
         // The absolute form, for proxies, names the host again.
         if !text.hasPrefix("/"), let scheme = text.range(ofBytes: "://") {
@@ -22,21 +27,51 @@ public struct HTTPTarget: Sendable, Hashable {
         let mark = text.utf8.firstIndex(of: UInt8(ascii: "?"))
         let path = text[..<(mark ?? text.endIndex)]
         rawPath = String(path)
-        var segments: [String] = []
-        if path != "/", !path.isEmpty {
-            guard path.utf8.first == UInt8(ascii: "/") else { return nil }
-            for raw in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-                guard let segment = PercentEncoding.decode(raw), Self.isSafe(segment) else { return nil }
-                segments.append(segment)
-            }
-        }
+        guard let segments = Self.segments(rawPath) else { return nil }
         self.segments = segments
-        guard let parameters = Self.parameters(mark.map { text[text.index(after: $0)...] } ?? "") else { return nil }
+        guard let mark else {
+            query = []
+            return
+        }
+        guard let parameters = Self.parameters(text[text.index(after: mark)...]) else { return nil }
         query = parameters
     }
 
+    /// A path and nothing else.
+    private static func isPlain(_ bytes: Span<UInt8>) -> Bool {
+        guard bytes.count > 0, bytes[0] == UInt8(ascii: "/") else { return false }
+        for index in bytes.indices where bytes[index] == UInt8(ascii: "?") || bytes[index] == UInt8(ascii: "#") { return false }
+        return true
+    }
+
+    private static func segments(_ path: String) -> [String]? {
+        let bytes = path.utf8.span
+        guard bytes.count > 1 else { return bytes.isEmpty || bytes[0] == UInt8(ascii: "/") ? [] : nil }
+        guard bytes[0] == UInt8(ascii: "/") else { return nil }
+        var segments: [String] = []
+        var start = 1
+        while start <= bytes.count {
+            var end = start
+            var isEscaped = false
+            while end < bytes.count, bytes[end] != UInt8(ascii: "/") {
+                isEscaped = isEscaped || bytes[end] == UInt8(ascii: "%")
+                end += 1
+            }
+            let raw = String(decoding: bytes.extracting(start..<end))
+            guard let segment = isEscaped ? PercentEncoding.decode(raw[...]) : raw, isSafe(segment) else { return nil }
+            segments.append(segment)
+            start = end + 1
+        }
+        return segments
+    }
+
     private static func isSafe(_ segment: String) -> Bool {
-        segment != "." && segment != ".." && segment.utf8.allSatisfy { $0 != 0 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\\") }
+        let bytes = segment.utf8.span
+        for index in bytes.indices {
+            let byte = bytes[index]
+            if byte == 0 || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\\") { return false }
+        }
+        return segment != "." && segment != ".."
     }
 
     /// `a=1&b=two+words&c`: what a query or a form holds. Nil when an escape is broken.

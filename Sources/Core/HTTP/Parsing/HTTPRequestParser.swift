@@ -18,6 +18,8 @@ public struct HTTPRequestParser {
     private var head: HTTPHeadReader
     private var startLine: (method: HTTPMethod, target: String, version: HTTPVersion)?
     private var body: HTTPBodyReader?
+    /// The head of a request without body was given out, its end was not.
+    private var isBodiless = false
     private var skippedEmptyLine = false
     private var failure: HTTPError?
 
@@ -33,12 +35,16 @@ public struct HTTPRequestParser {
     }
 
     /// Whether no request has begun that is not at its end.
-    public var isIdle: Bool { body == nil && startLine == nil && head.isEmpty }
+    public var isIdle: Bool { body == nil && !isBodiless && startLine == nil && head.isEmpty }
     /// Whether a head has begun that is not whole.
-    public var isInHead: Bool { body == nil && !isIdle }
+    public var isInHead: Bool { body == nil && !isBodiless && !isIdle }
 
     public mutating func next(_ bytes: Span<UInt8>, _ offset: inout Int) throws(HTTPError) -> Event? {
         if let failure { throw failure }
+        if isBodiless {
+            isBodiless = false
+            return .end
+        }
         do throws(HTTPError) {
             return try body == nil ? nextHead(bytes, &offset) : nextBody(bytes, &offset)
         } catch {
@@ -60,13 +66,15 @@ public struct HTTPRequestParser {
     private mutating func nextHead(_ bytes: Span<UInt8>, _ offset: inout Int) throws(HTTPError) -> Event? {
         while let line = try head.next(bytes, &offset) {
             switch line {
-            case .start(let line):
+            case .start(let place):
                 // RFC 9112 clause 2.2: one empty line before a request is forgiven.
-                if line.isEmpty, !skippedEmptyLine {
+                if place?.isEmpty ?? head.whole.isEmpty, !skippedEmptyLine {
                     skippedEmptyLine = true
                     head.reset()
+                } else if let place {
+                    startLine = try Self.parseRequestLine(bytes.extracting(place))
                 } else {
-                    startLine = try Self.parseRequestLine(line.span)
+                    startLine = try Self.parseRequestLine(head.whole.span)
                 }
             case .field: break
             case .end: return try endHead()
@@ -85,47 +93,37 @@ public struct HTTPRequestParser {
         var targetEnd = methodEnd + 1
         while targetEnd < line.count, HTTPSyntax.isTarget(line[targetEnd]) { targetEnd += 1 }
         guard targetEnd > methodEnd + 1, targetEnd < line.count, line[targetEnd] == 0x20 else { throw wrong() }
-        guard let version = version(line.extracting((targetEnd + 1)..<line.count)) else { throw wrong() }
+        let version = line.extracting((targetEnd + 1)..<line.count)
+        guard isVersion(version) else { throw wrong() }
         let method = method(line.extracting(0..<methodEnd))
-        let target = text(line.extracting((methodEnd + 1)..<targetEnd))
-        guard let version = version.known else {
-            throw HTTPError(.version, "expected HTTP/1.1 or HTTP/1.0, got HTTP/\(version.major).\(version.minor)")
+        let target = String(decoding: line.extracting((methodEnd + 1)..<targetEnd))
+        guard version[5] == UInt8(ascii: "1") else {
+            throw HTTPError(.version, "expected HTTP/1.1 or HTTP/1.0, got \(HTTPError.quote(version))")
         }
         let first = line[methodEnd + 1]
         guard first == UInt8(ascii: "/") || method == .options && target == "*" || method == .connect || target.contains("://") else {
             throw wrong()
         }
-        return (method, target, version)
+        // RFC 9110 clause 2.5: a higher minor version is to be answered as the highest that is known.
+        return (method, target, version[7] == UInt8(ascii: "0") ? .http10 : .http11)
     }
-
-    private static func text(_ bytes: Span<UInt8>) -> String { String(decoding: Array(copying: bytes), as: UTF8.self) }
 
     /// Without making a string for the usual ones.
     private static func method(_ bytes: Span<UInt8>) -> HTTPMethod {
-        for known in [HTTPMethod.get, .post] where known.rawValue.utf8.count == bytes.count {
-            var index = 0
-            var isSame = true
-            for byte in known.rawValue.utf8 {
-                isSame = isSame && bytes[index] == byte
-                index += 1
-            }
-            if isSame { return known }
-        }
-        return HTTPMethod(rawValue: text(bytes))
+        if isSame(bytes, "GET") { return .get }
+        if isSame(bytes, "POST") { return .post }
+        return HTTPMethod(rawValue: String(decoding: bytes))
     }
 
-    private static func version(_ bytes: Span<UInt8>) -> (major: Character, minor: Character, known: HTTPVersion?)? {
-        guard bytes.count == 8, HTTPSyntax.isDigit(bytes[5]), bytes[6] == UInt8(ascii: "."), HTTPSyntax.isDigit(bytes[7]) else {
-            return nil
-        }
-        var index = 0
-        for byte in "HTTP/".utf8 {
-            guard bytes[index] == byte else { return nil }
-            index += 1
-        }
-        let (major, minor) = (Character(Unicode.Scalar(bytes[5])), Character(Unicode.Scalar(bytes[7])))
-        // RFC 9110 clause 2.5: a higher minor version is to be answered as the highest that is known.
-        return (major, minor, major != "1" ? nil : minor == "0" ? .http10 : .http11)
+    private static func isVersion(_ bytes: Span<UInt8>) -> Bool {
+        bytes.count == 8 && isSame(bytes.extracting(0..<5), "HTTP/") && HTTPSyntax.isDigit(bytes[5]) && bytes[6] == UInt8(ascii: ".")
+            && HTTPSyntax.isDigit(bytes[7])
+    }
+
+    private static func isSame(_ bytes: Span<UInt8>, _ text: StaticString) -> Bool {
+        guard bytes.count == text.utf8CodeUnitCount else { return false }
+        for index in bytes.indices where unsafe bytes[index] != text.utf8Start[index] { return false }
+        return true
     }
 
     // MARK: the end of the head
@@ -136,13 +134,15 @@ public struct HTTPRequestParser {
         head.reset()
         self.startLine = nil
         skippedEmptyLine = false
-        let hosts = fields.all("host")
-        guard hosts.count == 1 || hosts.isEmpty && startLine.version == .http10 else {
-            throw HTTPError(.host, "expected one Host field, got \(hosts.count)")
+        let hosts = fields.count("host")
+        guard hosts == 1 || hosts == 0 && startLine.version == .http10 else {
+            throw HTTPError(.host, "expected one Host field, got \(hosts)")
         }
-        if let host = hosts.first, !Self.isHost(host) { throw HTTPError(.host, "expected a host name in the Host field, got another text") }
+        if let host = fields.bytes("host"), !host.allSatisfy(Self.isHost) {
+            throw HTTPError(.host, "expected a host name in the Host field, got another text")
+        }
         let framing = try Self.framing(fields, startLine.version)
-        body = HTTPBodyReader(framing, limits: limits)
+        if framing == .none { isBodiless = true } else { body = HTTPBodyReader(framing, limits: limits) }
         var expectsContinue = false
         if let expectation = fields["expect"] {
             guard expectation.lowercased() == "100-continue" else {
@@ -155,18 +155,16 @@ public struct HTTPRequestParser {
     }
 
     /// RFC 3986 clause 3.2: no user, no path, nothing that another reader could take for more than a host and a port.
-    private static func isHost(_ text: String) -> Bool {
-        text.utf8.allSatisfy {
-            HTTPSyntax.isTarget($0) && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "@") && $0 != UInt8(ascii: "?")
-                && $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: ",")
-        }
+    private static func isHost(_ byte: UInt8) -> Bool {
+        HTTPSyntax.isTarget(byte) && byte != UInt8(ascii: "/") && byte != UInt8(ascii: "@") && byte != UInt8(ascii: "?")
+            && byte != UInt8(ascii: "#") && byte != UInt8(ascii: "\\") && byte != UInt8(ascii: ",")
     }
 
     /// RFC 9112 clause 6.3, with every doubt refused.
     private static func framing(_ fields: HTTPFields, _ version: HTTPVersion) throws(HTTPError) -> HTTPBodyReader.Framing {
-        let encodings = fields.all("transfer-encoding")
         let length = try HTTPBodyReader.length(fields)
-        guard !encodings.isEmpty else { return length.map { $0 == 0 ? .none : .length($0) } ?? .none }
+        guard fields.contains("transfer-encoding") else { return length.map { $0 == 0 ? .none : .length($0) } ?? .none }
+        let encodings = fields.all("transfer-encoding")
         guard length == nil else { throw HTTPError(.lengthAndEncoding, "expected Content-Length or Transfer-Encoding, got both") }
         guard version == .http11 else { throw HTTPError(.lengthAndEncoding, "Transfer-Encoding is not of HTTP/1.0") }
         guard encodings.count == 1 else {
@@ -185,9 +183,9 @@ public struct HTTPRequestParser {
 extension HTTPBodyReader {
     /// The value of Content-Length; nil without one. Several fields are refused even where they agree (RFC 9112 clause 6.3 allows it).
     static func length(_ fields: HTTPFields) throws(HTTPError) -> Int? {
-        let lengths = fields.all("content-length")
-        guard lengths.count <= 1 else { throw HTTPError(.contentLength, "expected one Content-Length field, got \(lengths.count)") }
-        guard let text = lengths.first else { return nil }
+        guard let text = fields["content-length"] else { return nil }
+        let count = fields.count("content-length")
+        guard count == 1 else { throw HTTPError(.contentLength, "expected one Content-Length field, got \(count)") }
         guard (1...18).contains(text.utf8.count), text.utf8.allSatisfy(HTTPSyntax.isDigit), let length = Int(text) else {
             throw HTTPError(.contentLength, "expected a number in Content-Length, got \(HTTPError.quote(Array(text.utf8).span))")
         }

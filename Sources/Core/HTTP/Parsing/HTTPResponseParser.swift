@@ -61,7 +61,8 @@ public struct HTTPResponseParser {
     private mutating func nextHead(_ bytes: Span<UInt8>, _ offset: inout Int) throws(HTTPError) -> Event? {
         while let line = try head.next(bytes, &offset) {
             switch line {
-            case .start(let line): startLine = try Self.parseStatusLine(line.span)
+            case .start(let place?): startLine = try Self.parseStatusLine(bytes.extracting(place))
+            case .start: startLine = try Self.parseStatusLine(head.whole.span)
             case .field: break
             case .end: return try endHead()
             }
@@ -73,7 +74,7 @@ public struct HTTPResponseParser {
     private static func parseStatusLine(_ line: Span<UInt8>) throws(HTTPError) -> (HTTPStatus, HTTPVersion) {
         let wrong = HTTPError(.statusLine, "expected `HTTP/1.1 200 OK`, got \(HTTPError.quote(line))")
         guard line.count >= 12, line[8] == 0x20, line.count == 12 || line[12] == 0x20 else { throw wrong }
-        let text = String(decoding: Array(copying: line.extracting(0..<12)), as: UTF8.self)
+        let text = String(decoding: line.extracting(0..<12))
         guard text.hasPrefix("HTTP/1."), let status = Int(text.suffix(3)).flatMap(HTTPStatus.init) else { throw wrong }
         for index in 12..<line.count where !HTTPSyntax.isFieldValue(line[index]) { throw wrong }
         return (status, line[7] == UInt8(ascii: "0") ? .http10 : .http11)

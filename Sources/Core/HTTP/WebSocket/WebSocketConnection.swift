@@ -248,6 +248,16 @@ public struct WebSocketConnection {
         WebSocketFrame.write(opcode, compressed.span, isCompressed: true, mask: mask, to: &out)
     }
 
+    /// Takes room for `output`, where it has none: many connections share one, so that idle ones hold none.
+    public mutating func takeRoom(_ room: inout [UInt8]) { if output.capacity == 0 { swap(&output, &room) } }
+
+    /// Gives the room of an empty `output` back.
+    public mutating func giveRoom(_ room: inout [UInt8]) {
+        guard output.isEmpty, output.capacity > 0 else { return }
+        swap(&output, &room)
+        output = []
+    }
+
     /// The socket took so many bytes of `output`.
     public mutating func sent(_ count: Int) {
         if count == output.count {

@@ -10,6 +10,8 @@ public struct JSONObject: Sendable {
     public init() {}
 
     public init(_ members: some Sequence<(String, JSON)>) {
+        names.reserveCapacity(members.underestimatedCount)
+        values.reserveCapacity(members.underestimatedCount)
         for (name, value) in members { self[name] = value }
     }
 

@@ -4,6 +4,7 @@ extension JSON: CustomStringConvertible {
 
     public func encoded() -> [UInt8] {
         var out: [UInt8] = []
+        out.reserveCapacity(64)
         write(to: &out)
         return out
     }
@@ -61,18 +62,30 @@ extension JSON: CustomStringConvertible {
 
     public static func write(_ text: String, to out: inout [UInt8]) {
         out.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                out.append(UInt8(ascii: "\\"))
-                out.append(byte)
-            case 0x0A: out.append(contentsOf: "\\n".utf8)
-            case 0x0D: out.append(contentsOf: "\\r".utf8)
-            case 0x09: out.append(contentsOf: "\\t".utf8)
-            case 0..<0x20, 0x7F: out.append(contentsOf: ("\\u00" + Hex.encode([byte])).utf8)
-            default: out.append(byte)
-            }
+        let bytes = text.utf8.span
+        var start = 0
+        for index in bytes.indices where isEscaped(bytes[index]) {
+            out.append(span: bytes.extracting(start..<index))
+            escape(bytes[index], to: &out)
+            start = index + 1
         }
+        out.append(span: bytes.extracting(start..<bytes.count))
         out.append(UInt8(ascii: "\""))
+    }
+
+    private static func isEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
+    }
+
+    private static func escape(_ byte: UInt8, to out: inout [UInt8]) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+            out.append(UInt8(ascii: "\\"))
+            out.append(byte)
+        case 0x0A: out.append(contentsOf: "\\n".utf8)
+        case 0x0D: out.append(contentsOf: "\\r".utf8)
+        case 0x09: out.append(contentsOf: "\\t".utf8)
+        default: out.append(contentsOf: ("\\u00" + Hex.encode([byte])).utf8)
+        }
     }
 }

@@ -34,8 +34,13 @@ public actor WebBench {
 
     /// Begins to serve; answers the port.
     public func start() throws -> UInt16 {
-        let digests = OpenSSLDigests()
-        let server = HTTPServer(handler: try router(), options: options.server, reactor: reactor, sha1: digests.sha1)
+        // Made for the first WebSocket: OpenSSL takes memory once it is asked for something.
+        var digests: OpenSSLDigests?
+        let server = HTTPServer(handler: try router(), options: options.server, reactor: reactor) { bytes in
+            let made = digests ?? OpenSSLDigests()
+            digests = made
+            return made.sha1(bytes)
+        }
         let address = try server.listen(SocketAddress(options.bind, options.port), security: try security())
         if let path = options.path { try server.listen(path: path) }
         self.server = server

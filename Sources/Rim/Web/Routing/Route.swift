@@ -68,7 +68,14 @@ struct RouteTree {
         var names: [String: Node] = [:]
         var parameter: (name: String, node: Node)?
         var rest: (name: String, node: Node)?
-        var routes: [HTTPMethod: Route] = [:]
+        var routes: [HTTPMethod: Entry] = [:]
+    }
+
+    /// Held by reference: a route is large, and looked up for every request.
+    final class Entry {
+        let route: Route
+
+        init(_ route: Route) { self.route = route }
     }
 
     /// A second route of one path and method is a programming error.
@@ -95,11 +102,11 @@ struct RouteTree {
             }
         }
         precondition(node.routes[route.method] == nil, "two routes for \(route.method) \(route.path)")
-        node.routes[route.method] = route
+        node.routes[route.method] = Entry(route)
     }
 
     struct Match {
-        var routes: [HTTPMethod: Route]
+        var routes: [HTTPMethod: Entry]
         var parameters: [String: String]
     }
 

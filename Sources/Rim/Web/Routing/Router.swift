@@ -34,9 +34,14 @@ public final class Router: HTTPHandler {
     private(set) var routes: [Route] = []
     private var limiter = RateLimiter()
     private var cachedDocument: [UInt8]?
+    /// What every answer has that does not say otherwise.
+    private let guardRails: HTTPFields
 
     public init(_ options: RouterOptions = RouterOptions()) {
         self.options = options
+        guardRails = [
+            "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Content-Security-Policy": options.contentSecurityPolicy,
+        ]
         add(
             Route(
                 .get, "/openapi.json", "This document", handler: .value { [unowned self] _ in .bytes(document(), type: "application/json") }
@@ -69,10 +74,12 @@ public final class Router: HTTPHandler {
     public func admit(_ request: HTTPRequest) throws(HTTPProblem) -> Int? {
         do throws(HTTPProblem) {
             try limit(request)
-            guard let (route, _) = try route(of: request) else { return 0 }
-            if let rate = route.rate { try take("route \(route.method) \(route.path) \(request.client.address)", rate) }
-            if case .webSocket(let options, _) = route.handler { try checkOrigin(request, options) }
-            return route.bodyLimit
+            guard let (entry, _) = try route(of: request) else { return 0 }
+            if let rate = entry.route.rate {
+                try take("route \(entry.route.method) \(entry.route.path) \(request.client.address)", rate)
+            }
+            if case .webSocket(let options, _) = entry.route.handler { try checkOrigin(request, options) }
+            return entry.route.bodyLimit
         } catch {
             var problem = error
             decorate(&problem.fields, request)
@@ -91,7 +98,7 @@ public final class Router: HTTPHandler {
     }
 
     /// Nil: OPTIONS, which is answered without a route.
-    private func route(of request: HTTPRequest) throws(HTTPProblem) -> (Route, [String: String])? {
+    private func route(of request: HTTPRequest) throws(HTTPProblem) -> (RouteTree.Entry, [String: String])? {
         if request.method == .options, request.head.target == "*" { return nil }
         guard let match = tree.find(request.target.segments) else {
             throw HTTPProblem(.notFound, "not_found", "there is nothing at \(request.target.rawPath)")
@@ -104,7 +111,7 @@ public final class Router: HTTPHandler {
             fields: ["Allow": Self.allow(match.routes)])
     }
 
-    private static func allow(_ routes: [HTTPMethod: Route]) -> String {
+    private static func allow(_ routes: [HTTPMethod: RouteTree.Entry]) -> String {
         var names = Set(routes.keys.map(\.rawValue) + ["OPTIONS"])
         if routes[.get] != nil { names.insert("HEAD") }
         return names.sorted().joined(separator: ", ")
@@ -121,14 +128,14 @@ public final class Router: HTTPHandler {
     public func handle(_ request: HTTPRequest, _ responder: HTTPResponder) {
         var request = request
         do {
-            guard let (route, parameters) = try route(of: request) else { return responder.respond(answerOptions(request)) }
+            guard let (entry, parameters) = try route(of: request) else { return responder.respond(answerOptions(request)) }
             request.parameters = parameters
             if let authenticate = options.authenticate { request.user = try authenticate(request) }
-            if route.needsUser, request.user == nil {
+            if entry.route.needsUser, request.user == nil {
                 throw HTTPProblem(.unauthorized, "unauthorized", "this needs a user; sign in first", fields: ["WWW-Authenticate": "Bearer"])
             }
             if let rate = options.ratePerUser, let user = request.user { try take("user \(user)", rate) }
-            switch route.handler {
+            switch entry.route.handler {
             case .value(let answer):
                 var response = try answer(request)
                 decorate(&response.fields, request)
@@ -184,9 +191,11 @@ public final class Router: HTTPHandler {
     /// Adds the fields that all answers have; those that a handler has set stay. For handlers that answer later.
     public func decorate(_ fields: inout HTTPFields, _ request: HTTPRequest) {
         fields.append("X-Request-Id", request.id)
-        fields.append("X-Content-Type-Options", "nosniff")
-        if !fields.contains("Referrer-Policy") { fields.append("Referrer-Policy", "no-referrer") }
-        if !fields.contains("Content-Security-Policy") { fields.append("Content-Security-Policy", options.contentSecurityPolicy) }
+        if fields.contains("Referrer-Policy") || fields.contains("Content-Security-Policy") {
+            for (name, value) in guardRails where !fields.contains(name) { fields.append(name, value) }
+        } else {
+            fields.append(contentsOf: guardRails)
+        }
         if request.client.isSecure { fields.append("Strict-Transport-Security", "max-age=31536000") }
         guard !options.allowedOrigins.isEmpty else { return }
         fields.append("Vary", "Origin")

@@ -13,19 +13,19 @@ public protocol HTTPHandler: AnyObject {
 
 /// The way back to one request: used once. Without use by the time that it is let go, the answer is 500.
 public final class HTTPResponder {
-    private weak var connection: HTTPServerConnection?
+    private let connection: HTTPServerConnection
     private var isUsed = false
 
     init(_ connection: HTTPServerConnection) { self.connection = connection }
 
-    deinit { if !isUsed { connection?.respond(HTTPProblem(.internalServerError, "no_answer", "the handler gave no answer").response) } }
+    deinit { if !isUsed { connection.respond(HTTPProblem(.internalServerError, "no_answer", "the handler gave no answer").response) } }
 
     /// False: whoever asked is gone.
-    public var isWanted: Bool { connection?.isClosed == false }
+    public var isWanted: Bool { !connection.isClosed }
 
     public func respond(_ response: HTTPResponse) {
         guard take() else { return }
-        connection?.respond(response)
+        connection.respond(response)
     }
 
     public func respond(_ problem: HTTPProblem) { respond(problem.response) }
@@ -33,13 +33,13 @@ public final class HTTPResponder {
     /// Sends the head and answers the stream that the body goes into; nil when whoever asked is gone.
     public func stream(_ head: HTTPResponseHead) -> ResponseStream? {
         guard take() else { return nil }
-        return connection?.stream(head)
+        return connection.stream(head)
     }
 
     /// Turns the connection into a WebSocket; nil, and refused, when the request asks for none.
     public func upgrade(_ options: WebSocketOptions = WebSocketOptions()) -> WebSocketSession? {
         guard take() else { return nil }
-        return connection?.upgrade(options)
+        return connection.upgrade(options)
     }
 
     private func take() -> Bool {

@@ -3,24 +3,45 @@ import Wire
 
 /// One request, whole.
 public struct HTTPRequest: Sendable {
-    public let head: HTTPRequestHead
-    public let target: HTTPTarget
+    /// What was known before the body: kept once, however often the request is handed on.
+    private var opening: Opening
     public internal(set) var body: [UInt8] = []
-    /// Who asks: over trusted proxies the client's address.
-    public let client: ForwardedClient
-    /// For logs: `X-Request-Id` of a trusted proxy, else a number of ours.
-    public let id: String
     /// What the route's `{name}` stood for.
     public internal(set) var parameters: [String: String] = [:]
     /// Who it is, where the route asks for it.
     public internal(set) var user: String?
 
-    package init(head: HTTPRequestHead, target: HTTPTarget, client: ForwardedClient, id: String) {
-        (self.head, self.target, self.client, self.id) = (head, target, client, id)
+    private final class Opening: Sendable {
+        let head: HTTPRequestHead
+        let target: HTTPTarget
+        let client: ForwardedClient
+        let id: String
+
+        init(_ head: HTTPRequestHead, _ target: HTTPTarget, _ client: ForwardedClient, _ id: String) {
+            (self.head, self.target, self.client, self.id) = (head, target, client, id)
+        }
     }
 
-    public var method: HTTPMethod { head.method }
-    public var fields: HTTPFields { head.fields }
+    package init(head: HTTPRequestHead, target: HTTPTarget, client: ForwardedClient, id: String) {
+        opening = Opening(head, target, client, id)
+    }
+
+    public var head: HTTPRequestHead { opening.head }
+    public var target: HTTPTarget { opening.target }
+    /// Who asks: over trusted proxies the client's address.
+    public var client: ForwardedClient { opening.client }
+    /// For logs: `X-Request-Id` of a trusted proxy, else a number of ours.
+    public var id: String { opening.id }
+    public var method: HTTPMethod { opening.head.method }
+    public var fields: HTTPFields { opening.head.fields }
+
+    /// The same in as little room as it needs: for one that is kept.
+    func compacted() -> HTTPRequest {
+        var (copy, head) = (self, self.head)
+        head.fields.compact()
+        copy.opening = Opening(head, target, client, id)
+        return copy
+    }
 
     var announcesBody: Bool { fields.contains("transfer-encoding") || (fields["content-length"].map { $0 != "0" } ?? false) }
 

@@ -22,10 +22,13 @@ public final class HTTPServer {
     /// A connection ended before its first request: whose, and why.
     public var onFailedConnection: ((IPAddress, String) -> Void)?
 
-    /// The time of the round at hand, and its text for `Date`.
-    private(set) var now: Instant
-    private(set) var date: String
+    /// `Date: …` and CR LF of this second.
+    private(set) var dateLine: [UInt8]
     private var dateSecond: Int64
+    /// For connections that wake.
+    private var spare: [HTTPExchange] = []
+    private static let mostSpare = 64
+    let webSocketRoom = WebSocketSession.Room()
 
     /// Since freed memory was given back.
     private var mostConnections = 0
@@ -39,11 +42,17 @@ public final class HTTPServer {
         sha1: @escaping WebSocketHandshake.SHA1
     ) {
         (self.handler, self.options, self.reactor, self.sha1) = (handler, options, reactor, sha1)
-        now = MonotonicClock.now()
         dateSecond = MonotonicClock.unixSeconds()
-        date = HTTPDate.format(dateSecond)
+        dateLine = Self.line(dateSecond)
         sweeper = reactor.makeTimer { [unowned self] now in sweep(at: now) }
     }
+
+    deinit {
+        for connection in Array(connections.values) { connection.abandon() }
+    }
+
+    /// The time of the round at hand.
+    var now: Instant { reactor.now }
 
     /// What protects a connection that begins now: the server's side of TLS.
     public typealias Security = (Instant) throws -> any SecureStream
@@ -96,13 +105,18 @@ public final class HTTPServer {
         return String(requests, radix: 36)
     }
 
+    func takeExchange() -> HTTPExchange { spare.popLast() ?? HTTPExchange(limits: options.limits) }
+
+    func giveBack(_ exchange: HTTPExchange) { if spare.count < Self.mostSpare { spare.append(exchange) } }
+
     private func tick() {
-        now = MonotonicClock.now()
         let second = MonotonicClock.unixSeconds()
         guard second != dateSecond else { return }
         dateSecond = second
-        date = HTTPDate.format(second)
+        dateLine = Self.line(second)
     }
+
+    private static func line(_ second: Int64) -> [UInt8] { Array("Date: \(HTTPDate.format(second))\r\n".utf8) }
 
     private func sweep(at now: Instant) {
         tick()

@@ -6,20 +6,13 @@ import Wire
 final class HTTPServerConnection {
     let socket: TCPConnection
     private unowned let server: HTTPServer
-    private var parser: HTTPRequestParser
     private var state = State.idle
-    /// Pipelined bytes behind a request that is being answered.
-    private var waiting: [UInt8] = []
-    private var request: HTTPRequest?
-    /// The answer of a request that was refused by its head.
-    private var early: HTTPResponse?
+    /// While something is under way.
+    private var exchange: HTTPExchange?
     private var webSocket: WebSocketSession?
-    /// Responses of one round, sent together.
-    private var output: [UInt8] = []
     private var isInRound = false
     /// Since when the connection is in its state; the sweep looks at it.
     private var since: Instant
-    private var received = 0
     private var lastTaken = 0
     private var lastProgress: Instant
     private(set) var peer: IPAddress
@@ -50,27 +43,35 @@ final class HTTPServerConnection {
     init(_ socket: TCPConnection, security: HTTPServer.Security?, server: HTTPServer, at now: Instant) {
         (self.socket, self.security, self.server, since, lastProgress) = (socket, security, server, now, now)
         peer = socket.remote.ip
-        parser = HTTPRequestParser(limits: server.options.limits)
         if server.options.expectsProxyHeader, server.options.trusts(peer) {
             state = .proxyHeader
         } else if security != nil {
             state = .securing
         }
-        socket.onBytes = { [unowned self] bytes in received(&bytes) }
-        socket.onDrained = { [unowned self] in drained() }
-        socket.onEnd = { [unowned self] in peerEnded() }
-        socket.onClose = { [unowned self] in closed() }
+        // Strong, which costs no memory: the socket lets go of them when it is closed, and the server closes all.
+        socket.onBytes = { bytes in self.received(&bytes) }
+        socket.onDrained = { self.drained() }
+        socket.onEnd = { self.peerEnded() }
+        socket.onClose = { self.closed() }
     }
 
     var isClosed: Bool { if case .closed = state { true } else { socket.isClosed } }
-    var backlog: Int { socket.backlog + output.count }
+    var backlog: Int { socket.backlog + (exchange?.output.count ?? 0) }
     /// Nothing is under way: it may be closed without loss.
     var isIdle: Bool {
         switch state {
-        case .idle: waiting.isEmpty
+        case .idle: exchange?.waiting.isEmpty ?? true
         case .proxyHeader, .securing: true
         default: false
         }
+    }
+
+    /// The exchange at hand, or one that is begun.
+    private var current: HTTPExchange {
+        if let exchange { return exchange }
+        let taken = server.takeExchange()
+        exchange = taken
+        return taken
     }
 
     // MARK: bytes in
@@ -78,7 +79,7 @@ final class HTTPServerConnection {
     private func received(_ bytes: inout MutableSpan<UInt8>) {
         isInRound = true
         switch state {
-        case .upgraded: webSocket?.received(&bytes)
+        case .upgraded: if let webSocket { webSocket.received(&bytes) }
         case .lingering, .closed: break
         case .handling, .streaming, .file: wait(bytes.span)
         case .proxyHeader: receivedProxyHeader(bytes.span)
@@ -92,26 +93,38 @@ final class HTTPServerConnection {
         isInRound = false
         flush()
         sendFile()
+        guard let exchange, exchange.isSpent else { return }
+        switch state {
+        case .idle, .upgraded:
+            server.giveBack(exchange)
+            self.exchange = nil
+        default: break
+        }
     }
 
     private func flush() { if !isInRound { flushNow() } }
 
     private func flushNow() {
-        guard !output.isEmpty else { return }
+        guard let exchange, !exchange.output.isEmpty else { return }
+        var output: [UInt8] = []
+        swap(&output, &exchange.output)
         socket.send(output.span)
-        output.removeAll(keepingCapacity: output.capacity <= 4096)
+        guard output.capacity <= 4096 else { return }
+        output.removeAll(keepingCapacity: true)
+        swap(&output, &exchange.output)
     }
 
     /// Behind an answer that is not out yet the client has to wait: what it sends stays in the kernel.
     private func wait(_ bytes: Span<UInt8>) {
-        waiting.append(span: bytes)
-        if waiting.count >= Self.longestWait { socket.isPaused = true }
+        let exchange = current
+        exchange.waiting.append(span: bytes)
+        if exchange.waiting.count >= Self.longestWait { socket.isPaused = true }
     }
 
     private func resumeWaiting() {
-        while !waiting.isEmpty, isReading {
+        while isReading, let exchange, !exchange.waiting.isEmpty {
             var bytes: [UInt8] = []
-            swap(&bytes, &waiting)
+            swap(&bytes, &exchange.waiting)
             parse(bytes.span)
         }
         if isReading, socket.isPaused { socket.isPaused = false }
@@ -125,18 +138,19 @@ final class HTTPServerConnection {
     }
 
     private func receivedProxyHeader(_ bytes: Span<UInt8>) {
-        waiting.append(span: bytes)
+        let exchange = current
+        exchange.waiting.append(span: bytes)
         do throws(HTTPError) {
-            guard case .header(let source, let length) = try ProxyProtocol.parse(waiting.span) else { return }
+            guard case .header(let source, let length) = try ProxyProtocol.parse(exchange.waiting.span) else { return }
             if let source { peer = source.ip }
-            waiting.removeFirst(length)
+            exchange.waiting.removeFirst(length)
             guard security != nil else {
                 become(.idle)
                 return resumeWaiting()
             }
             become(.securing)
             var rest: [UInt8] = []
-            swap(&rest, &waiting)
+            swap(&rest, &exchange.waiting)
             if !rest.isEmpty { secure(rest.span) }
         } catch { refuse(HTTPProblem(error)) }
     }
@@ -159,17 +173,18 @@ final class HTTPServerConnection {
     }
 
     private func parse(_ bytes: Span<UInt8>) {
+        let exchange = current
         var offset = 0
         do throws(HTTPError) {
             while isReading {
                 if case .idle = state, offset < bytes.count { become(.head) }
-                guard let event = try parser.next(bytes, &offset) else { return }
+                guard let event = try exchange.parser.next(bytes, &offset) else { return }
                 switch event {
-                case .head(let head, let expectsContinue): begin(head, expectsContinue)
+                case .head(let head, let expectsContinue): begin(head, expectsContinue, exchange)
                 case .body(let range):
-                    received += range.count
-                    request?.body.append(span: bytes.extracting(range))
-                case .end: finish()
+                    exchange.received += range.count
+                    exchange.request?.body.append(span: bytes.extracting(range))
+                case .end: finish(exchange)
                 }
             }
             if case .upgraded = state { return handOver(bytes.extracting(offset..<bytes.count)) }
@@ -183,40 +198,41 @@ final class HTTPServerConnection {
         var copy: [UInt8] = []
         copy.append(span: bytes)
         var span = copy.mutableSpan
-        webSocket?.received(&span)
+        if let webSocket { webSocket.received(&span) }
     }
 
     // MARK: a request
 
-    private func begin(_ head: HTTPRequestHead, _ expectsContinue: Bool) {
+    private func begin(_ head: HTTPRequestHead, _ expectsContinue: Bool, _ exchange: HTTPExchange) {
+        let server = server
         guard let target = HTTPTarget(head.target) else {
             return refuse(HTTPProblem(.badRequest, "bad_target", "expected a path without `.`, `..` or hidden slashes"))
         }
-        let trusts = server.options.trusts
         let isSecure = socket.security != nil
         let client =
             server.options.trustedProxies.isEmpty
             ? ForwardedClient(address: peer, isSecure: isSecure)
-            : ForwardedClient(head.fields, peer: peer, isSecure: isSecure, isTrusted: trusts)
+            : ForwardedClient(head.fields, peer: peer, isSecure: isSecure, isTrusted: server.options.trusts)
         let made = HTTPRequest(head: head, target: target, client: client, id: server.nextRequestID())
-        request = made
-        received = 0
+        exchange.request = made
+        exchange.keepsAlive = head.keepsAlive
+        exchange.received = 0
         do throws(HTTPProblem) {
-            if let limit = try server.handler.admit(made) { parser.bodyLimit = limit }
+            if let limit = try server.handler.admit(made) { exchange.parser.bodyLimit = limit }
         } catch {
             // What has no body is answered like any other; a body that nobody wants is not waited for.
             guard !made.announcesBody else { return refuse(error) }
-            early = error.response
+            exchange.early = error.response
         }
-        if expectsContinue { output.append(contentsOf: "HTTP/1.1 100 Continue\r\n\r\n".utf8) }
+        if expectsContinue { exchange.output.append(contentsOf: "HTTP/1.1 100 Continue\r\n\r\n".utf8) }
         become(.body)
     }
 
-    private func finish() {
-        guard let request else { return }
+    private func finish(_ exchange: HTTPExchange) {
+        guard let request = exchange.request else { return }
         become(.handling)
-        if let answer = early {
-            early = nil
+        if let answer = exchange.early {
+            exchange.early = nil
             return respond(answer)
         }
         server.handler.handle(request, HTTPResponder(self))
@@ -225,55 +241,61 @@ final class HTTPServerConnection {
     /// Answers and closes: after this nothing that comes can be understood.
     private func refuse(_ problem: HTTPProblem) {
         guard !isClosed else { return }
-        var response = problem.response
-        response.fields["Connection"] = "close"
-        write(response, isHead: request?.method == .head)
-        if let request { server.handler.answered(request, response.status, bytes: response.length) }
+        let (response, exchange) = (problem.response, current)
+        write(response, isHead: exchange.request?.method == .head, persistence: "close")
+        if let request = exchange.request { server.handler.answered(request, response.status, bytes: response.length) }
         linger()
     }
 
     // MARK: the response
 
     func respond(_ response: HTTPResponse) {
-        guard case .handling = state, let request else { return }
-        var response = response
-        let closes = !request.head.keepsAlive || server.isDraining
-        if closes {
-            response.fields["Connection"] = "close"
-        } else if request.head.version == .http10 {
-            response.fields["Connection"] = "keep-alive"
-        }
-        write(response, isHead: request.method == .head)
-        if case .file(let file) = response.body, request.method != .head, response.status.allowsBody {
+        guard case .handling = state, let exchange, let request = exchange.request else { return }
+        let closes = !exchange.keepsAlive || server.isDraining
+        let isHead = request.method == .head
+        write(response, isHead: isHead, persistence: closes ? "close" : request.head.version == .http10 ? "keep-alive" : nil)
+        if case .file(let file) = response.body, !isHead, response.status.allowsBody {
             become(.file(file, next: file.range.lowerBound))
             return sendFile()
         }
         end(response.status, bytes: response.length)
     }
 
-    private func write(_ response: HTTPResponse, isHead: Bool) {
-        var head = HTTPResponseHead(response.status, fields: response.fields)
-        if response.status.allowsBody { head.fields["Content-Length"] = String(response.length) }
-        write(head)
-        if case .bytes(let bytes) = response.body, !isHead, response.status.allowsBody { output.append(contentsOf: bytes) }
+    /// `persistence`: what is said of the connection's future, where that must be.
+    private func write(_ response: HTTPResponse, isHead: Bool, persistence: String?) {
+        let length = response.status.allowsBody ? response.length : nil
+        write(response.status, response.fields, length: length, persistence: persistence)
+        if case .bytes(let bytes) = response.body, !isHead, length != nil { current.output.append(contentsOf: bytes) }
         flush()
     }
 
-    private func write(_ head: HTTPResponseHead) {
-        var head = head
-        if !head.fields.contains("Date") { head.fields.append("Date", server.date) }
+    private func write(_ status: HTTPStatus, _ fields: HTTPFields, length: Int? = nil, persistence: String? = nil) {
+        var fields = fields
+        let exchange = current
         // Taken out, so that the array is written in place.
         var out: [UInt8] = []
-        swap(&out, &output)
-        head.write(to: &out)
-        swap(&out, &output)
+        swap(&out, &exchange.output)
+        status.writeLine(to: &out)
+        if let length {
+            if fields.contains("Content-Length") { fields["Content-Length"] = nil }
+            out.append(contentsOf: "Content-Length: ".utf8)
+            out.append(contentsOf: String(length).utf8)
+            out.append(contentsOf: "\r\n".utf8)
+        }
+        if let persistence {
+            fields["Connection"] = persistence
+        }
+        fields.write(to: &out)
+        if !fields.contains("Date") { out.append(contentsOf: server.dateLine) }
+        out.append(contentsOf: "\r\n".utf8)
+        swap(&out, &exchange.output)
     }
 
     private func end(_ status: HTTPStatus, bytes: Int) {
-        guard let request else { return }
-        self.request = nil
+        guard let exchange, let request = exchange.request else { return }
+        exchange.request = nil
         server.handler.answered(request, status, bytes: bytes)
-        guard request.head.keepsAlive, !server.isDraining else { return linger() }
+        guard exchange.keepsAlive, !server.isDraining else { return linger() }
         become(.idle)
         if !isInRound {
             isInRound = true
@@ -285,8 +307,8 @@ final class HTTPServerConnection {
     }
 
     private func linger() {
-        request = nil
-        waiting = []
+        exchange?.request = nil
+        exchange?.waiting = []
         become(.lingering)
         flushNow()
         socket.endSending()
@@ -296,12 +318,11 @@ final class HTTPServerConnection {
     // MARK: bodies in pieces
 
     func stream(_ head: HTTPResponseHead) -> ResponseStream? {
-        guard case .handling = state, let request else { return nil }
+        guard case .handling = state, let exchange, let request = exchange.request else { return nil }
         var head = head
         let isChunked = request.head.version == .http11 && !head.fields.contains("Content-Length")
         if isChunked { head.fields["Transfer-Encoding"] = "chunked" }
-        if request.head.version == .http10 || !request.head.keepsAlive { head.fields["Connection"] = "close" }
-        write(head)
+        write(head.status, head.fields, persistence: request.head.version == .http10 || !exchange.keepsAlive ? "close" : nil)
         flush()
         let stream = ResponseStream(self)
         become(.streaming(stream, isChunked: isChunked))
@@ -310,16 +331,16 @@ final class HTTPServerConnection {
     }
 
     func writePiece(_ bytes: Span<UInt8>) {
-        guard case .streaming(_, let isChunked) = state, bytes.count > 0 else { return }
-        if isChunked { output.append(contentsOf: (String(bytes.count, radix: 16) + "\r\n").utf8) }
-        output.append(span: bytes)
-        if isChunked { output.append(contentsOf: "\r\n".utf8) }
+        guard case .streaming(_, let isChunked) = state, let exchange, bytes.count > 0 else { return }
+        if isChunked { exchange.output.append(contentsOf: (String(bytes.count, radix: 16) + "\r\n").utf8) }
+        exchange.output.append(span: bytes)
+        if isChunked { exchange.output.append(contentsOf: "\r\n".utf8) }
         flush()
     }
 
     func endPieces() {
-        guard case .streaming(let stream, let isChunked) = state, let request else { return }
-        if isChunked, request.method != .head { output.append(contentsOf: "0\r\n\r\n".utf8) }
+        guard case .streaming(let stream, let isChunked) = state, let exchange, let request = exchange.request else { return }
+        if isChunked, request.method != .head { exchange.output.append(contentsOf: "0\r\n\r\n".utf8) }
         stream.closed()
         flush()
         if request.head.version == .http10 { return linger() }
@@ -331,7 +352,7 @@ final class HTTPServerConnection {
         while !isInRound, case .file(let file, let next) = state, backlog == 0, !socket.isClosed {
             let piece = file.read(at: next, count: min(Self.filePiece, file.range.upperBound - next))
             guard !piece.isEmpty || file.range.isEmpty else { return socket.close() }
-            output.append(contentsOf: piece)
+            current.output.append(contentsOf: piece)
             flush()
             guard next + piece.count < file.range.upperBound else { return end(.ok, bytes: file.range.count) }
             state = .file(file, next: next + piece.count)
@@ -342,7 +363,7 @@ final class HTTPServerConnection {
         switch state {
         case .file: sendFile()
         case .streaming(let stream, _): stream.onDrained?()
-        case .upgraded: webSocket?.drained()
+        case .upgraded: if let webSocket { webSocket.drained() }
         default: break
         }
     }
@@ -350,19 +371,20 @@ final class HTTPServerConnection {
     // MARK: WebSocket
 
     func upgrade(_ options: WebSocketOptions) -> WebSocketSession? {
-        guard case .handling = state, let request else { return nil }
+        guard case .handling = state, let exchange, let request = exchange.request else { return nil }
         do throws(WebSocketRefusal) {
             let agreement = try WebSocketHandshake.accept(
                 request.head, protocols: options.protocols, allowsCompression: options.allowsCompression, sha1: server.sha1)
-            write(agreement.response)
+            write(agreement.response.status, agreement.response.fields)
             // The session sends by itself: what is before it must be out.
             flushNow()
             let session = WebSocketSession(
-                socket, request: request, agreement: agreement, options: options,
-                compressor: agreement.deflate.map { server.compressor(windowBits: $0.serverWindowBits) }, at: server.now)
+                socket, request: request.compacted(), agreement: agreement, options: options,
+                compressor: agreement.deflate.map { server.compressor(windowBits: $0.serverWindowBits) }, room: server.webSocketRoom,
+                at: server.now)
             server.handler.answered(request, .switchingProtocols, bytes: 0)
             webSocket = session
-            self.request = nil
+            exchange.request = nil
             become(.upgraded)
             return session
         } catch {
@@ -381,21 +403,31 @@ final class HTTPServerConnection {
             // It may have sent all that it wanted and now waits for the answer; the server's answer is its last.
             break
         case .upgraded:
-            webSocket?.ended()
+            if let webSocket { webSocket.ended() }
             socket.close()
         default: socket.close()
         }
     }
 
     private func closed() {
-        if case .streaming(let stream, _) = state { stream.closed() }
         if case .failed(let reason)? = socket.security?.state { server.onFailedConnection?(peer, "TLS: \(reason)") }
-        webSocket?.ended()
+        letGo()
+        server.ended(self)
+    }
+
+    private func letGo() {
+        if case .streaming(let stream, _) = state { stream.closed() }
+        if let webSocket { webSocket.ended() }
         webSocket = nil
         state = .closed
-        request = nil
-        waiting = []
-        server.ended(self)
+        exchange = nil
+    }
+
+    /// The server is gone: nothing of it may be touched any more.
+    func abandon() {
+        socket.onClose = nil
+        letGo()
+        socket.close()
     }
 
     private func become(_ next: State) {
@@ -418,7 +450,9 @@ final class HTTPServerConnection {
                         .requestTimeout, "timeout", "the head did not come within \(options.headTimeout.nanoseconds / 1_000_000_000) s"))
             }
         case .body:
-            let allowed = Duration.seconds(10) + Duration(nanoseconds: Int64(received) * 1_000_000_000 / Int64(max(options.slowestBody, 1)))
+            let allowed =
+                Duration.seconds(10)
+                + Duration(nanoseconds: Int64(exchange?.received ?? 0) * 1_000_000_000 / Int64(max(options.slowestBody, 1)))
             if now - since >= allowed {
                 refuse(HTTPProblem(.requestTimeout, "timeout", "the body came slower than \(options.slowestBody) bytes a second"))
             }
@@ -426,7 +460,7 @@ final class HTTPServerConnection {
             // The two seconds begin when all is sent.
             if socket.backlog > 0 { since = now }
             if now - since >= .seconds(2) { socket.close() }
-        case .upgraded: webSocket?.advance(to: now)
+        case .upgraded: if let webSocket { webSocket.advance(to: now) }
         case .handling, .streaming, .file, .closed: break
         }
     }
@@ -435,6 +469,6 @@ final class HTTPServerConnection {
     func drain() {
         if isIdle { return socket.close() }
         if case .streaming(let stream, _) = state, stream.isEndless { return endPieces() }
-        webSocket?.close(.goingAway, "the server is shutting down")
+        if let webSocket { webSocket.close(.goingAway, "the server is shutting down") }
     }
 }

@@ -3,7 +3,8 @@ import Wire
 
 /// A body that is written piece by piece: events, pictures, downloads. What a slow reader does not take waits up to a bound.
 public final class ResponseStream {
-    private weak var connection: HTTPServerConnection?
+    /// Until the end.
+    private var connection: HTTPServerConnection?
     /// The reader has taken all that waited.
     public var onDrained: (() -> Void)?
     /// Whoever read is gone, or `end` was called: called once.

@@ -26,12 +26,19 @@ public final class WebSocketSession {
     private let socket: TCPConnection
     private var connection: WebSocketConnection
     private var isInRound = false
+    /// The server's: for whoever has something to send.
+    private let room: Room
+
+    /// Room for frames that are being written.
+    final class Room {
+        var bytes: [UInt8] = []
+    }
 
     init(
         _ socket: TCPConnection, request: HTTPRequest, agreement: WebSocketAgreement, options: WebSocketOptions,
-        compressor: (any WebSocketCompressor)?, at now: Instant
+        compressor: (any WebSocketCompressor)?, room: Room, at now: Instant
     ) {
-        (self.socket, self.request) = (socket, request)
+        (self.socket, self.request, self.room) = (socket, request, room)
         self.protocol = agreement.protocol
         connection = WebSocketConnection(configuration: options.connection, compressor: compressor, at: now)
     }
@@ -45,8 +52,10 @@ public final class WebSocketSession {
     /// False when it is not sent; see `WebSocketConnection.Overflow`.
     @discardableResult
     public func send(_ kind: WebSocketMessageKind, _ message: Span<UInt8>, overflow: WebSocketConnection.Overflow = .close) -> Bool {
-        defer { flush() }
-        return connection.send(kind, message, overflow: overflow, at: MonotonicClock.now())
+        connection.takeRoom(&room.bytes)
+        let isSent = connection.send(kind, message, overflow: overflow, at: socket.reactor.now)
+        flush()
+        return isSent
     }
 
     @discardableResult
@@ -62,11 +71,11 @@ public final class WebSocketSession {
             return true
         }
         defer { flush() }
-        return connection.send(frame, overflow: overflow, at: MonotonicClock.now())
+        return connection.send(frame, overflow: overflow, at: socket.reactor.now)
     }
 
     public func close(_ code: WebSocketCloseCode, _ reason: String = "") {
-        connection.close(code, reason, at: MonotonicClock.now())
+        connection.close(code, reason, at: socket.reactor.now)
         flush()
     }
 
@@ -74,7 +83,7 @@ public final class WebSocketSession {
 
     func received(_ bytes: inout MutableSpan<UInt8>) {
         isInRound = true
-        let now = MonotonicClock.now()
+        let now = socket.reactor.now
         var offset = 0
         while let event = connection.next(&bytes, &offset, at: now) {
             switch event {
@@ -121,5 +130,6 @@ public final class WebSocketSession {
             socket.send(connection.output.span)
             connection.sent(connection.output.count)
         }
+        connection.giveRoom(&room.bytes)
     }
 }
