@@ -23,6 +23,12 @@ final class HTTPServerConnection {
     private var lastTaken = 0
     private var lastProgress: Instant
     private(set) var peer: IPAddress
+    /// For the log.
+    private let number: UInt64
+    /// When the request at hand began.
+    private var began: Instant
+    /// What the server's metrics have of this connection already.
+    private var tallied = (sent: 0, dropped: 0)
 
     private enum State {
         /// Before the first byte of a request.
@@ -42,8 +48,9 @@ final class HTTPServerConnection {
     private static let longestWait = 64 << 10
     private static let filePiece = 64 << 10
 
-    init(_ socket: TCPConnection, server: HTTPServer, at now: Instant) {
+    init(_ socket: TCPConnection, server: HTTPServer, number: UInt64, at now: Instant) {
         (self.socket, self.server, since, lastProgress) = (socket, server, now, now)
+        (self.number, began) = (number, now)
         peer = socket.remote.ip
         parser = HTTPRequestParser(limits: server.options.limits)
         if server.options.expectsProxyHeader, server.options.trusts(peer) { state = .proxyHeader }
@@ -62,6 +69,7 @@ final class HTTPServerConnection {
 
     private func received(_ bytes: inout MutableSpan<UInt8>) {
         isInRound = true
+        server.metrics?.received.add(bytes.count)
         switch state {
         case .upgraded: webSocket?.received(&bytes)
         case .lingering, .closed: break
@@ -161,6 +169,7 @@ final class HTTPServerConnection {
         let made = HTTPRequest(head: head, target: target, client: client, id: server.nextRequestID())
         request = made
         received = 0
+        began = server.startTime()
         do throws(HTTPProblem) {
             if let limit = try server.handler.admit(made) { parser.bodyLimit = limit }
         } catch {
@@ -188,7 +197,7 @@ final class HTTPServerConnection {
         var response = problem.response
         response.fields["Connection"] = "close"
         write(response, isHead: request?.method == .head)
-        if let request { server.handler.answered(request, response.status, bytes: response.length) }
+        if let request { answered(request, response.status, bytes: response.length) } else { server.metrics?.count(nil, response.status) }
         linger()
     }
 
@@ -229,10 +238,10 @@ final class HTTPServerConnection {
         swap(&out, &output)
     }
 
-    private func end(_ status: HTTPStatus, bytes: Int) {
+    private func end(_ status: HTTPStatus, bytes: Int, isOpenEnded: Bool = false) {
         guard let request else { return }
         self.request = nil
-        server.handler.answered(request, status, bytes: bytes)
+        answered(request, status, bytes: bytes, isOpenEnded: isOpenEnded)
         guard request.head.keepsAlive, !server.isDraining else { return linger() }
         become(.idle)
         if !isInRound {
@@ -263,14 +272,15 @@ final class HTTPServerConnection {
         if request.head.version == .http10 || !request.head.keepsAlive { head.fields["Connection"] = "close" }
         write(head)
         flush()
-        let stream = ResponseStream(self)
+        let stream = ResponseStream(self, head.status)
         become(.streaming(stream, isChunked: isChunked))
         if request.method == .head { endPieces() }
         return stream
     }
 
     func writePiece(_ bytes: Span<UInt8>) {
-        guard case .streaming(_, let isChunked) = state, bytes.count > 0 else { return }
+        guard case .streaming(let stream, let isChunked) = state, bytes.count > 0 else { return }
+        stream.written += bytes.count
         if isChunked { output.append(contentsOf: (String(bytes.count, radix: 16) + "\r\n").utf8) }
         output.append(span: bytes)
         if isChunked { output.append(contentsOf: "\r\n".utf8) }
@@ -282,8 +292,11 @@ final class HTTPServerConnection {
         if isChunked, request.method != .head { output.append(contentsOf: "0\r\n\r\n".utf8) }
         stream.closed()
         flush()
-        if request.head.version == .http10 { return linger() }
-        end(.ok, bytes: 0)
+        if request.head.version == .http10 {
+            answered(request, stream.status, bytes: stream.written, isOpenEnded: true)
+            return linger()
+        }
+        end(stream.status, bytes: stream.written, isOpenEnded: true)
     }
 
     /// A piece of the file whenever the kernel has taken the one before.
@@ -293,7 +306,7 @@ final class HTTPServerConnection {
             guard !piece.isEmpty || file.range.isEmpty else { return socket.close() }
             output.append(contentsOf: piece)
             flush()
-            guard next + piece.count < file.range.upperBound else { return end(.ok, bytes: file.range.count) }
+            guard next + piece.count < file.range.upperBound else { return end(file.status, bytes: file.range.count) }
             state = .file(file, next: next + piece.count)
         }
     }
@@ -320,7 +333,8 @@ final class HTTPServerConnection {
             let session = WebSocketSession(
                 socket, request: request, agreement: agreement, options: options,
                 compressor: agreement.deflate.map { server.compressor(windowBits: $0.serverWindowBits) }, at: server.now)
-            server.handler.answered(request, .switchingProtocols, bytes: 0)
+            answered(request, .switchingProtocols, bytes: 0, isOpenEnded: true)
+            server.metrics?.webSockets.add(1)
             webSocket = session
             self.request = nil
             become(.upgraded)
@@ -331,6 +345,33 @@ final class HTTPServerConnection {
             respond(problem.response)
             return nil
         }
+    }
+
+    // MARK: what is told
+
+    /// What the handler found out about the request: its parameters, its user.
+    func note(_ request: HTTPRequest) { if case .handling = state { self.request = request } }
+
+    private func answered(_ request: HTTPRequest, _ status: HTTPStatus?, bytes: Int, isOpenEnded: Bool = false) {
+        server.answered(request, status, bytes: bytes, began: began, isOpenEnded: isOpenEnded, connection: number)
+    }
+
+    private func tellUnfinished(_ request: HTTPRequest) {
+        switch state {
+        case .streaming(let stream, _): answered(request, stream.status, bytes: stream.written, isOpenEnded: true)
+        case .file(let file, let next): answered(request, file.status, bytes: next - file.range.lowerBound, isOpenEnded: true)
+        case .body, .handling: answered(request, nil, bytes: 0)
+        default: break
+        }
+    }
+
+    private func tally() {
+        guard let metrics = server.metrics else { return }
+        metrics.sent.add(socket.taken - tallied.sent)
+        tallied.sent = socket.taken
+        guard let webSocket else { return }
+        metrics.dropped.add(webSocket.dropped - tallied.dropped)
+        tallied.dropped = webSocket.dropped
     }
 
     // MARK: ends
@@ -348,6 +389,9 @@ final class HTTPServerConnection {
     }
 
     private func closed() {
+        tally()
+        if webSocket != nil { server.metrics?.webSockets.add(-1) }
+        if let request { tellUnfinished(request) }
         if case .streaming(let stream, _) = state { stream.closed() }
         webSocket?.ended()
         webSocket = nil
@@ -364,6 +408,7 @@ final class HTTPServerConnection {
 
     /// Ends what takes too long. Called about once a second.
     func sweep(at now: Instant) {
+        tally()
         let options = server.options
         if socket.backlog == 0 || socket.taken != lastTaken { (lastTaken, lastProgress) = (socket.taken, now) }
         if now - lastProgress >= options.stallTimeout { return socket.close() }

@@ -4,12 +4,15 @@ import Wire
 /// A body that is written piece by piece: events, pictures, downloads. What a slow reader does not take waits up to a bound.
 public final class ResponseStream {
     private weak var connection: HTTPServerConnection?
+    let status: HTTPStatus
+    /// Bytes of the body so far.
+    var written = 0
     /// The reader has taken all that waited.
     public var onDrained: (() -> Void)?
     /// Whoever read is gone, or `end` was called: called once.
     public var onClose: (() -> Void)?
 
-    init(_ connection: HTTPServerConnection) { self.connection = connection }
+    init(_ connection: HTTPServerConnection, _ status: HTTPStatus) { (self.connection, self.status) = (connection, status) }
 
     /// Bytes that the reader has not taken.
     public var backlog: Int { connection?.backlog ?? 0 }
