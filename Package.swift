@@ -55,12 +55,12 @@ let package = Package(
 
         // App: composition roots.
         .executableTarget(
-            name: "waldo", dependencies: ["Wire", "RTC", "Crypto", "Web", "Service"], path: "Sources/App/waldo",
+            name: "waldo", dependencies: ["Wire", "RTC", "Reactor", "Crypto", "Web", "Service"], path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
         // Examples: one file each.
         example("TwoPeers", ["Wire", "RTC", "NetSim", "Service"]),
-        example("VideoSender", ["Wire", "RTC", "Reactor", "Media", "Service"]),
+        example("VideoSender", ["Wire", "RTC", "HTTP", "Reactor", "Crypto", "Web", "Media", "Service"]),
 
         // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.
         .target(name: "FuzzTargets", dependencies: ["Wire", "RTC", "HTTP"], path: "Fuzz/Targets", swiftSettings: house),
@@ -84,7 +84,7 @@ let package = Package(
         tests("FuzzTests", ["FuzzTargets"]),
         tests("HTTPTests", ["Wire", "HTTP"]),
         tests("ReactorTests", ["Wire", "Reactor", "TestSupport"]),
-        tests("WebTests", ["Wire", "HTTP", "Web"]),
+        tests("WebTests", ["Wire", "HTTP", "Reactor", "Web", "TestSupport"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],
     swiftLanguageModes: [.v6]

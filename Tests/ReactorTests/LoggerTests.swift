@@ -57,7 +57,7 @@ final class LoggerTests: XCTestCase {
             }
             let sink = StandardErrorLog(descriptor: writer)
             let logger = Logger("part", to: sink)
-            let total = 20_000
+            let total = 4000
             for index in 0..<total {
                 logger.info("line", ["index": LogValue(index), "padding": .text(String(repeating: "x", count: index % 700))])
             }

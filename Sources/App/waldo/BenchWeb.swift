@@ -9,9 +9,12 @@ private let benchWebUsage = """
       /json /text/NAME        small answers
       /echo (POST)            the body again
       /sum (POST)             the sum of the numbers in {"values": […]}
+      /upload (POST)          names, types, lengths and SHA-256 of a form's parts
+      /fail                   a handler that fails
       /ws                     a WebSocket that sends every message back
       /broadcast /events      ten messages a second, by WebSocket and as server-sent events
       /files/…                files of --files
+      /metrics /metrics.json  what the server counts
       /openapi.json           the description of all this
 
       --port N          HTTP port, 0: any free one                      (8000)
@@ -20,11 +23,14 @@ private let benchWebUsage = """
       --files FOLDER    serve this folder under /files
       --trust NETWORK   believe proxies there (10.0.0.0/8); may be repeated
       --proxy-header    these proxies send a PROXY header first
+    \(LogOptions.usage)
     """
 
 func runBenchWeb(_ arguments: [String]) -> Never {
     let line = CommandLineOptions(
-        arguments, known: ["port", "bind", "unix", "files", "trust"], switches: ["proxy-header"], usage: benchWebUsage)
+        arguments, known: LogOptions.known.union(["port", "bind", "unix", "files", "trust"]),
+        switches: LogOptions.switches.union(["proxy-header"]),
+        usage: benchWebUsage)
     var options = WebBench.Options()
     options.port = UInt16(line.number("port", 0...65_535, default: 8000))
     if let text = line.text("bind") {
@@ -33,6 +39,8 @@ func runBenchWeb(_ arguments: [String]) -> Never {
     }
     options.path = line.text("unix")
     options.files = line.text("files")
+    let log = LogOptions(line)
+    (options.log, options.logsRequests) = (log.logger("web"), log.logsRequests)
     options.server.connectionsPerAddress = 20_000
     options.server.expectsProxyHeader = line.isOn("proxy-header")
     options.server.trustedProxies = line.texts("trust").map { text in

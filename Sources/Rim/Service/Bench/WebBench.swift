@@ -14,6 +14,9 @@ public actor WebBench {
         /// A folder that is served under `/files`.
         public var files: String?
         public var server = HTTPServerOptions()
+        public var log = Logger("web")
+        /// A line for each request.
+        public var logsRequests = false
 
         public init() {}
     }
@@ -21,6 +24,8 @@ public actor WebBench {
     private nonisolated let reactor: Reactor
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
     private let options: Options
+    private let digests = OpenSSLDigests()
+    private let metrics = MetricsRegistry()
     private var server: HTTPServer?
 
     public init(_ options: Options) throws {
@@ -30,8 +35,9 @@ public actor WebBench {
 
     /// Begins to serve; answers the port.
     public func start() throws -> UInt16 {
-        let digests = OpenSSLDigests()
         let server = HTTPServer(handler: try router(), options: options.server, reactor: reactor, sha1: digests.sha1)
+        server.metrics = HTTPServerMetrics(metrics)
+        if options.logsRequests { server.accessLog = options.log }
         let address = try server.listen(SocketAddress(options.bind, options.port))
         if let path = options.path { try server.listen(path: path) }
         self.server = server
@@ -48,6 +54,7 @@ public actor WebBench {
         var options = RouterOptions()
         options.title = "Waldo's web server, for measuring"
         options.allowedOrigins = ["*"]
+        options.log = self.options.log
         let router = Router(options)
         router.get("/json", "A small value") { _ in .json(["hello": "world", "number": 3]) }
         router.get("/text/{name}", "A greeting") { .text("Hello, \($0.parameters["name"] ?? "")!\n") }
@@ -60,6 +67,13 @@ public actor WebBench {
             for value in values { sum += try value.double() }
             return .json(["sum": .double(sum)])
         }
+        var upload = Route(
+            .post, "/upload", "What the parts of a form are", handler: .value { [digests] in try Self.parts(of: $0, digests) })
+        upload.bodyType = "multipart/form-data, application/x-www-form-urlencoded"
+        upload.bodyLimit = 32 << 20
+        router.add(upload)
+        router.get("/fail", "A handler that fails") { _ in throw SystemError("open", "nothing", code: 2) }
+        router.addMetrics(metrics)
         var socket = Route(
             .get, "/ws", "Every message again",
             handler: .webSocket(Self.webSocketOptions) { session in
@@ -76,6 +90,17 @@ public actor WebBench {
             router.get("/files/{path*}", "Files") { request in try files.answer(request, Array(request.target.segments.dropFirst())) }
         }
         return router
+    }
+
+    private static func parts(of request: HTTPRequest, _ digests: OpenSSLDigests) throws -> HTTPResponse {
+        let parts = try request.form().parts.map { part -> JSON in
+            [
+                "name": .string(part.name), "filename": part.head.fileName.map { .string($0) } ?? nil,
+                "safe_filename": part.head.safeFileName.map { .string($0) } ?? nil, "type": .string(part.head.contentType),
+                "length": .integer(Int64(part.content.count)), "sha256": .string(Hex.encode(digests.sha256(Array(part.content)))),
+            ]
+        }
+        return .json(["parts": .array(parts)])
     }
 
     private static let webSocketOptions: WebSocketOptions = {

@@ -145,6 +145,12 @@ public final class HTTPServer {
         sweeper?.deadline = MonotonicClock.now() + options.drainTimeout
     }
 
+    /// Closes everything at once. To be called before a server is let go while connections are open: they know it.
+    public func close() {
+        listeners.removeAll()
+        for connection in Array(connections.values) { connection.socket.close() }
+    }
+
     private func finishDraining() {
         let done = onDrained
         onDrained = nil
