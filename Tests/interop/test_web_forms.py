@@ -46,7 +46,7 @@ def test_forms_of_curl(web):
     assert answer["parts"] == [
         described("note", "hello"), described("big", big, "image/png", "big.bin"), described("none", b"", "application/octet-stream", "empty"),
         described("odd", b"\r\n--------------------------\r\n", "text/plain", 'quo"te.txt', "quote.txt"),
-        described("path", b"plain", "application/javascript", "../../etc/passwd", "passwd"), described("text", "plain")]
+        described("path", b"plain", "application/octet-stream", "../../etc/passwd", "passwd"), described("text", "plain")]
     answer = json.loads(curl("--data-urlencode", "a=one & two", "-d", "b=", web.url + "/upload"))
     assert answer["parts"] == [described("a", "one & two"), described("b", "")]
     chunked = json.loads(curl("-H", "Transfer-Encoding: chunked", "-F", f"big=@{web.files}/big.bin", web.url + "/upload"))
@@ -55,7 +55,8 @@ def test_forms_of_curl(web):
 
 def test_forms_of_aiohttp(web):
     async def body():
-        form = aiohttp.FormData()
+        # Quoting them, it writes names that are no ASCII as name*=, which forms may not (RFC 7578 clause 4.2).
+        form = aiohttp.FormData(quote_fields=False)
         form.add_field("größe", "zwölf")
         blob = os.urandom(100_000)
         form.add_field("file", blob, filename="ein bild.png", content_type="image/png")
@@ -110,9 +111,9 @@ def test_metrics(web):
     wait_until(lambda: figures(web)["waldo_http_sent_bytes_total"] > 3_000_000, "the bytes are counted", timeout=5)
     values = figures(web)
     assert values['waldo_http_requests_total{method="DELETE",status="4xx"}'] == 1
-    assert values['waldo_http_requests_total{method="GET",status="2xx"}'] >= 4
+    assert values['waldo_http_requests_total{method="GET",status="2xx"}'] >= 3
     assert values["waldo_http_connections"] == 1
-    assert values['waldo_http_request_duration_seconds_bucket{le="+Inf"}'] == values["waldo_http_request_duration_seconds_count"] >= 5
+    assert values['waldo_http_request_duration_seconds_bucket{le="+Inf"}'] == values["waldo_http_request_duration_seconds_count"] >= 4
     body = json.loads(curl(web.url + "/metrics.json"))
     assert body["waldo_http_connections"] == {"type": "gauge", "help": "Connections that are open", "values": [{"value": 1}]}
     assert body["waldo_http_request_duration_seconds"]["values"][0]["buckets"][-1]["le"] == 10

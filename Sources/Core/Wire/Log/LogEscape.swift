@@ -24,6 +24,9 @@ enum LogEscape {
 
     /// `\n`, `\t`, `\r`; other controls as `\u{1b}`, in JSON as `\u001b`.
     func write(_ text: String, quotes: Bool = false, to out: inout [UInt8]) {
+        // Nearly all that is ever written.
+        let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+        if isPlain, text.utf8.count <= LogFormat.longestText { return out.append(contentsOf: text.utf8) }
         var left = LogFormat.longestText
         for scalar in text.unicodeScalars {
             left -= UTF8.width(scalar)
