@@ -65,7 +65,7 @@ final class WebSocketConnectionTests: XCTestCase {
         pair.client.close(.normal, "done", at: pair.now)
         pair.exchange()
         XCTAssertEqual(pair.fromClient, ["text hello", "closed 1000 done true"])
-        XCTAssertEqual(pair.fromServer, ["binary world", "closed 1000  true"])
+        XCTAssertEqual(pair.fromServer, ["binary world", "closed 1000 done true"])
         XCTAssertFalse(pair.server.send(.text, bytes("late").span, overflow: .close, at: pair.now))
         XCTAssertNil(pair.server.deadline)
     }

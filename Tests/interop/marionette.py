@@ -52,7 +52,7 @@ class Firefox:
         self.number = 0
         self.socket = self._join(namespace)
         self._message()
-        self.call("WebDriver:NewSession", {"capabilities": {"alwaysMatch": {"acceptInsecureCerts": True}}})
+        self.call("WebDriver:NewSession", {"acceptInsecureCerts": True})
         self.call("WebDriver:SetTimeouts", {"script": 30_000, "pageLoad": 20_000})
 
     def _join(self, namespace):

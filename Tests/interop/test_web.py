@@ -6,63 +6,14 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import time
 
 import aiohttp
 import pytest
 import websockets
 
-from conftest import run_async, wait_until
-
-
-class Web:
-    """A `waldo bench web` of this test."""
-
-    def __init__(self, binary, folder, options=()):
-        self.folder = folder
-        self.files = folder / "files"
-        self.files.mkdir()
-        (self.files / "index.html").write_text("<p>hello\n")
-        (self.files / "big.bin").write_bytes(os.urandom(3_000_000))
-        (self.files / "app.js").write_text("plain")
-        (self.files / "app.js.gz").write_bytes(b"zipped")
-        (self.files / ".secret").write_text("x")
-        (self.files / "out").symlink_to("/etc")
-        self.unix = folder / "web.sock"
-        self.log = folder / "web.log"
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [binary, "bench", "web", "--port", "0", "--files", self.files, "--unix", self.unix, *options], stdout=log, stderr=log)
-        found = wait_until(lambda: re.search(r":(\d+)/", self.log.read_text()), "the server says its port")
-        self.port = int(found.group(1))
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def stop(self):
-        if self.process.poll() is not None:
-            return f"ended by itself with {self.process.returncode}: {self.log.read_text()}"
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return "did not end within 15 s of SIGTERM"
-
-    def raw(self, data, timeout=5.0):
-        """All that comes back for these bytes until the server closes or `timeout` is over."""
-        with socket.create_connection(("127.0.0.1", self.port)) as connection:
-            connection.sendall(data)
-            received, end = b"", time.monotonic() + timeout
-            try:
-                while (left := end - time.monotonic()) > 0:
-                    connection.settimeout(left)
-                    piece = connection.recv(65536)
-                    if not piece:
-                        break
-                    received += piece
-            except (TimeoutError, ConnectionResetError):
-                pass
-            return received
+from conftest import run_async
+from web_server import Web, curl, status
 
 
 @pytest.fixture
@@ -70,16 +21,6 @@ def web(binary, tmp_path):
     server = Web(binary, tmp_path)
     yield server
     assert server.stop() == 0
-
-
-def curl(*arguments, data=None):
-    done = subprocess.run(["curl", "-s", "-m", "10", *map(str, arguments)], input=data, capture_output=True)
-    assert done.returncode == 0, done
-    return done.stdout
-
-
-def status(*arguments):
-    return int(curl("-o", "/dev/null", "-w", "%{http_code}", *arguments))
 
 
 def test_small_answers(web):

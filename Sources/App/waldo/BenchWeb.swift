@@ -13,6 +13,7 @@ private let benchWebUsage = """
       /fail                   a handler that fails
       /ws                     a WebSocket that sends every message back
       /broadcast /events      ten messages a second, by WebSocket and as server-sent events
+      /picture                MJPEG of the pictures that are PUT there
       /files/…                files of --files
       /metrics /metrics.json  what the server counts
       /openapi.json           the description of all this
@@ -23,14 +24,16 @@ private let benchWebUsage = """
       --files FOLDER    serve this folder under /files
       --trust NETWORK   believe proxies there (10.0.0.0/8); may be repeated
       --proxy-header    these proxies send a PROXY header first
+      --tls-certificate FILE --tls-key FILE
+                        speak TLS with this certificate (PEM, the server's own first); read anew when the files change
+      --tls-self-signed speak TLS with a certificate made now, and print its fingerprint
     \(LogOptions.usage)
     """
 
 func runBenchWeb(_ arguments: [String]) -> Never {
     let line = CommandLineOptions(
-        arguments, known: LogOptions.known.union(["port", "bind", "unix", "files", "trust"]),
-        switches: LogOptions.switches.union(["proxy-header"]),
-        usage: benchWebUsage)
+        arguments, known: LogOptions.known.union(["port", "bind", "unix", "files", "trust", "tls-certificate", "tls-key"]),
+        switches: LogOptions.switches.union(["proxy-header", "tls-self-signed"]), usage: benchWebUsage)
     var options = WebBench.Options()
     options.port = UInt16(line.number("port", 0...65_535, default: 8000))
     if let text = line.text("bind") {
@@ -47,14 +50,17 @@ func runBenchWeb(_ arguments: [String]) -> Never {
         guard let network = IPNetwork(text) else { fail("--trust: expected an address or a network as 10.0.0.0/8, got `\(text)`") }
         return network
     }
+    options.tls = line.tls()
     var end = EndSignals()
     let bench: WebBench
     do { bench = try WebBench(options) } catch { fail("cannot start: \(error)") }
-    let address = options.bind
+    let address = options.bind.family == .v6 ? "[\(options.bind)]" : "\(options.bind)"
+    let scheme = options.tls == nil ? "http" : "https"
     _ = Task {
         do {
             let port = try await bench.start()
-            say("Open http://\(address):\(port)/openapi.json. Ctrl+C ends it.")
+            if let fingerprint = await bench.fingerprint { say("Its certificate's SHA-256 fingerprint is \(fingerprint)") }
+            say("Open \(scheme)://\(address):\(port)/openapi.json. Ctrl+C ends it.")
         } catch { fail("cannot start: \(error)") }
     }
     end.wait(patience: 15) { await bench.stop() }

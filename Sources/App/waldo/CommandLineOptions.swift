@@ -1,4 +1,5 @@
 import Glibc
+import Service
 
 let usage = """
     Waldo: WebRTC teleoperation for robots.
@@ -76,5 +77,16 @@ struct CommandLineOptions {
             (64...4096).contains(width), (64...4096).contains(height)
         else { fail("--\(name): expected WIDTHxHEIGHT, even numbers from 64 to 4096, got `\(text)`") }
         return (width, height)
+    }
+
+    /// What `--tls-certificate`, `--tls-key` and `--tls-self-signed` ask for.
+    func tls() -> TLSSettings? {
+        switch (text("tls-certificate"), text("tls-key"), isOn("tls-self-signed")) {
+        case (nil, nil, false): return nil
+        case (nil, nil, true): return .selfSigned
+        case (let certificate?, let key?, false): return .files(certificate: certificate, key: key)
+        case (_?, _?, true): fail("expected either --tls-self-signed or files, got both")
+        default: fail("--tls-certificate and --tls-key: expected both, got one")
+        }
     }
 }

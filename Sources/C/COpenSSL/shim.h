@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 #include <openssl/sslerr.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 // SHA-1 without EVP, for SRTP's authentication tag: a keyed state is copied by value, where EVP allocates twice a packet and takes 0.12 µs more.
 // OpenSSL 3 marks these calls as deprecated; they are there in all of its versions.

@@ -2,7 +2,7 @@ internal import COpenSSL
 public import RTC
 import Wire
 
-/// A self-signed ECDSA P-256 certificate with its private key: who this side is in DTLS (RFC 8827 clause 6.5).
+/// A self-signed ECDSA P-256 certificate with its private key: who this side is in DTLS (RFC 8827 clause 6.5), or a web server without an authority.
 @safe public final class Certificate {
     let x509: OpaquePointer
     let key: OpaquePointer
@@ -18,13 +18,17 @@ import Wire
     }
 
     /// Makes a key and signs it. `unixTime`: seconds since 1970, now. Valid from a day before (clocks differ) for `days` days.
-    public static func selfSigned(commonName: String = "WebRTC", unixTime: Int64, days: Int64 = 30) throws(CryptoError) -> Certificate {
+    /// `names`: DNS names and IP addresses of the server that it is for (RFC 5280 clause 4.2.1.6).
+    public static func selfSigned(
+        commonName: String = "WebRTC", names: [String] = [], unixTime: Int64, days: Int64 = 30
+    ) throws(CryptoError) -> Certificate {
         guard let key = unsafe makeKey() else { throw CryptoError("cannot make a P-256 key") }
         guard let x509 = unsafe X509_new() else {
             unsafe EVP_PKEY_free(key)
             throw CryptoError("cannot make a certificate")
         }
         let certificate = unsafe Certificate(takingOwnershipOf: x509, key: key)
+        guard unsafe add(names, to: x509) else { throw CryptoError("cannot name \(names.joined(separator: ", ")) in a certificate") }
         guard unsafe sign(x509, with: key, commonName: commonName, from: unixTime - 86_400, to: unixTime + days * 86_400) else {
             throw CryptoError("cannot sign the certificate")
         }
@@ -39,6 +43,25 @@ import Wire
             unsafe EVP_PKEY_generate(context, &key) == 1
         else { return nil }
         return unsafe key
+    }
+
+    private static func add(_ names: [String], to x509: OpaquePointer) -> Bool {
+        guard !names.isEmpty else { return true }
+        // The text below is OpenSSL's configuration language: only what a name is made of may come into it.
+        guard names.allSatisfy({ $0.utf8.allSatisfy { isNameByte($0) } }) else { return false }
+        let text = names.map { (IPAddress($0) == nil ? "DNS:" : "IP:") + $0 }.joined(separator: ",")
+        guard let names = unsafe X509V3_EXT_nconf_nid(nil, nil, NID_subject_alt_name, text) else { return false }
+        defer { unsafe X509_EXTENSION_free(names) }
+        return unsafe X509_add_ext(x509, names, -1) == 1
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "*"), UInt8(ascii: ":"), UInt8(ascii: "_"):
+            true
+        default: false
+        }
     }
 
     private static func sign(_ x509: OpaquePointer, with key: OpaquePointer, commonName: String, from: Int64, to: Int64) -> Bool {

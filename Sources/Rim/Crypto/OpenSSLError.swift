@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Glibc
 
 /// What went wrong in a call that an operator can do something about: a damaged PEM file, a library that lacks an algorithm.
 public struct CryptoError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -25,6 +26,8 @@ enum OpenSSLError {
         let code = ERR_get_error()
         guard code != 0 else { return nil }
         defer { ERR_clear_error() }
+        // ERR_SYSTEM_FLAG: what follows is errno.
+        if code & 1 << 31 != 0, let reason = unsafe strerror(Int32(code & 0x7FFF_FFFF)) { return unsafe String(cString: reason) }
         if let reason = unsafe ERR_reason_error_string(code) { return unsafe String(cString: reason) }
         return "error \(code)"
     }

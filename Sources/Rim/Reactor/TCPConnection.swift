@@ -16,6 +16,10 @@ public final class TCPConnection {
     public var onEnd: (() -> Void)?
     /// A reader this far behind is cut off, bytes.
     public var limit = 4 << 20
+    /// The stream is protected now, and bytes may be sent.
+    public var onSecured: (() -> Void)?
+    /// What protects the stream, since `secure`.
+    public private(set) var security: (any SecureStream)?
 
     private let descriptor: Int32
     private unowned let reactor: Reactor
@@ -55,9 +59,41 @@ public final class TCPConnection {
 
     deinit { close() }
 
+    // MARK: protection
+
+    /// From here on the stream is protected: plain bytes in `onBytes` and `send`, protected ones on the network.
+    /// `received`: what came of it already. Called before anything protected is sent; see `onSecured`.
+    public func secure(_ stream: any SecureStream, received: Span<UInt8> = Span()) {
+        precondition(security == nil, "a stream is protected once")
+        security = stream
+        stream.output = { [unowned self] bytes in put(bytes) }
+        stream.begin()
+        unprotect(received, stream)
+    }
+
+    private func unprotect(_ bytes: Span<UInt8>, _ stream: any SecureStream) {
+        var isTold = stream.state != .handshaking
+        stream.receive(bytes) { plain in
+            if !isTold {
+                isTold = true
+                onSecured?()
+            }
+            onBytes?(&plain)
+        }
+        guard !isClosed else { return }
+        switch stream.state {
+        case .handshaking: break
+        case .open: if !isTold { onSecured?() }
+        case .ended: end()
+        case .failed:
+            // The alert that says why is on its way.
+            closeAfterSending()
+        }
+    }
+
     // MARK: reading
 
-    /// Reading stops while this is set: the kernel's buffer fills, and the sender waits.
+    /// Reading stops while this is set: the kernel's buffer fills, and the sender waits. What was read already may still come.
     public var isPaused = false {
         didSet { if isPaused != oldValue { updateInterest() } }
     }
@@ -74,19 +110,25 @@ public final class TCPConnection {
             if count > 0 {
                 let bytes = unsafe UnsafeMutableBufferPointer(start: buffer.baseAddress!.assumingMemoryBound(to: UInt8.self), count: count)
                 var span = unsafe MutableSpan(_unsafeElements: bytes)
-                onBytes?(&span)
+                if let security { unprotect(span.span, security) } else { onBytes?(&span) }
             } else if count == 0 {
-                isAtEnd = true
+                end()
             } else if errno != EAGAIN && errno != EINTR {
                 isOpen = false
             }
         }
-        if !isOpen { return close() }
-        if isAtEnd {
-            updateInterest()
-            if let onEnd { onEnd() } else { closeAfterSending() }
-        }
+        if !isOpen { close() }
     }
+
+    private func end() {
+        guard !isAtEnd, !isClosed else { return }
+        isAtEnd = true
+        updateInterest()
+        if let onEnd { onEnd() } else { closeAfterSending() }
+    }
+
+    /// The other side's end came without a word of it inside the protection: what was received last may lack its rest.
+    public var isCutOff: Bool { security.map { $0.state != .ended } ?? false }
 
     private var hasFailed: Bool {
         var code: Int32 = 0
@@ -105,6 +147,11 @@ public final class TCPConnection {
 
     /// Sends, and queues what the kernel does not take; a connection whose reader is too far behind is closed.
     public func send(_ bytes: Span<UInt8>) {
+        guard ending == .none else { return }
+        if let security { security.send(bytes) } else { put(bytes) }
+    }
+
+    private func put(_ bytes: Span<UInt8>) {
         guard !isClosed, ending == .none, bytes.count > 0 else { return }
         var count = 0
         if unsent.isEmpty {
@@ -125,14 +172,16 @@ public final class TCPConnection {
 
     /// Closes once all that waits is sent.
     public func closeAfterSending() {
-        guard ending != .close else { return }
+        guard ending != .close, !isClosed else { return }
+        if ending == .none { security?.close() }
         ending = .close
         if unsent.isEmpty { close() }
     }
 
     /// Says that nothing more will be sent, once all that waits is; what the other side sends is still read, so that it gets to read the end.
     public func endSending() {
-        guard ending == .none else { return }
+        guard ending == .none, !isClosed else { return }
+        security?.close()
         ending = .shutdown
         if unsent.isEmpty { shutdown(descriptor, Int32(SHUT_WR)) }
     }
@@ -184,6 +233,7 @@ public final class TCPConnection {
         onBytes = nil
         onDrained = nil
         onEnd = nil
+        onSecured = nil
         onClose = nil
     }
 }

@@ -142,7 +142,8 @@ public struct WebSocketConnection {
             return nil
         case .pong: return nil
         case .close(let code, let reason):
-            if isOpen { append(.close, Self.closePayload(code == .noStatus ? nil : code, "").span) }
+            // Clause 5.5.1 asks for the code; the reason too, as browsers tell their page only what came back.
+            if isOpen { append(.close, Self.closePayload(code == .noStatus ? nil : code, reason).span) }
             state = .over
             return .closed(code, reason: reason, byPeer: true)
         }

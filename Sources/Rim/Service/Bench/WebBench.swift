@@ -17,6 +17,8 @@ public actor WebBench {
         public var log = Logger("web")
         /// A line for each request.
         public var logsRequests = false
+        /// The port speaks TLS.
+        public var tls: TLSSettings?
 
         public init() {}
     }
@@ -27,6 +29,8 @@ public actor WebBench {
     private let digests = OpenSSLDigests()
     private let metrics = MetricsRegistry()
     private var server: HTTPServer?
+    /// Of a certificate that this made for itself: SHA-256.
+    public private(set) var fingerprint: String?
 
     public init(_ options: Options) throws {
         self.options = options
@@ -38,10 +42,20 @@ public actor WebBench {
         let server = HTTPServer(handler: try router(), options: options.server, reactor: reactor, sha1: digests.sha1)
         server.metrics = HTTPServerMetrics(metrics)
         if options.logsRequests { server.accessLog = options.log }
-        let address = try server.listen(SocketAddress(options.bind, options.port))
+        server.onFailedConnection = { [log = options.log] client, reason in
+            log.debug("a connection failed", ["client": .address(client), "reason": .text(reason)])
+        }
+        let address = try server.listen(SocketAddress(options.bind, options.port), security: try security())
         if let path = options.path { try server.listen(path: path) }
         self.server = server
         return address.port
+    }
+
+    private func security() throws -> HTTPServer.Security? {
+        guard let settings = options.tls else { return nil }
+        let tls = try TLSService(settings, bind: options.bind)
+        fingerprint = tls.fingerprint
+        return tls.server.makeStream
     }
 
     /// Comes back when the requests under way are finished.
@@ -85,6 +99,15 @@ public actor WebBench {
         router.add(
             Route(.get, "/broadcast", "Ten messages a second, the same to all", handler: .webSocket(WebSocketOptions(), broadcast.join)))
         router.add(Route(.get, "/events", "Ten events a second", handler: .later { broadcast.follow($1) }))
+        let pictures = Pictures()
+        router.add(
+            Route(
+                .put, "/picture", "A JPEG picture for all who watch",
+                handler: .value { request in
+                    pictures.show(request.body)
+                    return HTTPResponse(.noContent)
+                }))
+        router.add(Route(.get, "/picture", "The pictures, as they come", handler: .later { pictures.watch($1) }))
         if let folder = self.options.files {
             guard let files = StaticFiles(root: folder) else { throw SystemError("open", folder, code: 2) }
             router.get("/files/{path*}", "Files") { request in try files.answer(request, Array(request.target.segments.dropFirst())) }
@@ -146,5 +169,24 @@ private final class Broadcast {
         for session in Array(sockets.values) { session.send(frame) }
         for events in Array(streams.values) { events.send(String(decoding: text, as: UTF8.self), id: String(count)) }
         ticker?.deadline = now + Self.interval
+    }
+}
+
+/// The pictures that were put here, for all who watch. Lives on the reactor.
+private final class Pictures {
+    private var watchers: [ObjectIdentifier: PictureStream] = [:]
+    private var latest: [UInt8]?
+
+    func watch(_ responder: HTTPResponder) {
+        guard let stream = PictureStream(responder) else { return }
+        let id = ObjectIdentifier(stream.body)
+        watchers[id] = stream
+        stream.body.onClose = { [unowned self] in watchers[id] = nil }
+        if let latest { stream.send(latest.span) }
+    }
+
+    func show(_ picture: [UInt8]) {
+        latest = picture
+        for watcher in Array(watchers.values) { watcher.send(picture.span) }
     }
 }

@@ -14,7 +14,6 @@ final class ServerStream {
     private let remote: SocketAddress
     private var connector: TCPConnector?
     private var connection: TCPConnection?
-    private var tls: TLSClient?
     private var framer = TurnFramer()
     private var timer: ReactorTimer?
     private var isClosed = false
@@ -46,13 +45,14 @@ final class ServerStream {
 
     private func connected(_ connection: TCPConnection, _ tlsName: String?, _ trust: TLSTrust) {
         self.connection = connection
-        connection.onBytes = { [weak self] bytes in self?.received(bytes.span) }
-        connection.onClose = { [weak self] in self?.end("the server closed the connection") }
+        connection.onBytes = { [weak self] bytes in self?.deframe(bytes.span) }
+        connection.onClose = { [weak self] in self?.closed() }
         guard let tlsName else { return opened() }
         do throws(CryptoError) {
-            tls = try TLSClient(serverName: tlsName, trust: trust)
+            let stream = try TLSClient(trust: trust).makeStream(serverName: tlsName)
             timer?.deadline = MonotonicClock.now() + Self.patience
-            driveTLS()
+            connection.onSecured = { [weak self] in self?.opened() }
+            connection.secure(stream)
         } catch {
             end("TLS with \(remote): \(error)")
         }
@@ -65,34 +65,6 @@ final class ServerStream {
     }
 
     // MARK: Bytes
-
-    private func received(_ bytes: Span<UInt8>) {
-        guard let tls else { return deframe(bytes) }
-        tls.receive(bytes)
-        driveTLS()
-    }
-
-    private func driveTLS() {
-        guard let tls else { return }
-        while !isClosed, let event = tls.nextEvent() {
-            switch event {
-            case .connected:
-                sendTLS(tls)
-                opened()
-            case .data(let bytes): deframe(bytes.span)
-            case .closed: end("the server closed the connection")
-            case .failed(let reason):
-                sendTLS(tls)
-                end("TLS with \(remote): \(reason)")
-            }
-        }
-        sendTLS(tls)
-    }
-
-    private func sendTLS(_ tls: TLSClient) {
-        let bytes = tls.takeOutput()
-        if !bytes.isEmpty { connection?.send(bytes) }
-    }
 
     private func deframe(_ bytes: Span<UInt8>) {
         do throws(StreamFramingError) {
@@ -110,9 +82,7 @@ final class ServerStream {
             let end = min(start + datagrams.segmentSize, datagrams.bytes.count)
             TurnFramer.frame(datagrams.bytes.span.extracting(start..<end), into: &framed)
         }
-        guard let tls else { return connection.send(framed) }
-        tls.send(framed)
-        sendTLS(tls)
+        connection.send(framed)
     }
 
     // MARK: The end
@@ -122,13 +92,15 @@ final class ServerStream {
         isClosed = true
         timer = nil
         connector?.cancel()
-        if let tls {
-            tls.close()
-            sendTLS(tls)
-        }
         connection?.onBytes = nil
         connection?.onClose = nil
+        connection?.onSecured = nil
         connection?.closeAfterSending()
+    }
+
+    private func closed() {
+        guard case .failed(let reason)? = connection?.security?.state else { return end("the server closed the connection") }
+        end("TLS with \(remote): \(reason)")
     }
 
     private func end(_ reason: String) {

@@ -14,6 +14,7 @@ public struct EventStream {
         fields["Cache-Control"] = "no-store"
         guard let stream = responder.stream(HTTPResponseHead(.ok, fields: fields)) else { return nil }
         self.stream = stream
+        stream.isEndless = true
     }
 
     public var body: ResponseStream { stream }
@@ -22,17 +23,38 @@ public struct EventStream {
     @discardableResult
     public func send(_ data: String, event: String? = nil, id: String? = nil) -> Bool {
         guard stream.isOpen, stream.backlog < limit else { return false }
-        var text = ""
+        var lines: [UInt8] = []
         // A line end in a name would begin another field.
-        if let event { text += "event: \(event.filter { !$0.isNewline })\n" }
-        if let id { text += "id: \(id.filter { !$0.isNewline && $0 != "\0" })\n" }
-        for line in data.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) { text += "data: \(line)\n" }
-        stream.write(Array((text + "\n").utf8))
+        if let event { lines.append(field: "event", Array(event.utf8.filter { !$0.isLineEnd })[...]) }
+        if let id { lines.append(field: "id", Array(id.utf8.filter { !$0.isLineEnd && $0 != 0 })[...]) }
+        // The standard's three ends of a line, CR LF, CR and LF; all others are part of the text.
+        var rest = Array(data.utf8)[...]
+        while let end = rest.firstIndex(where: \.isLineEnd) {
+            lines.append(field: "data", rest[..<end])
+            let isPair = rest[end] == 13 && end + 1 < rest.endIndex && rest[end + 1] == 10
+            rest = rest[(end + (isPair ? 2 : 1))...]
+        }
+        lines.append(field: "data", rest)
+        lines.append(10)
+        stream.write(lines)
         return true
     }
 
     /// A line that readers ignore: it keeps proxies from giving up.
     public func keepAlive() { if stream.isOpen, stream.backlog < limit { stream.write(Array(":\n\n".utf8)) } }
+}
+
+extension UInt8 {
+    fileprivate var isLineEnd: Bool { self == 10 || self == 13 }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(field name: String, _ value: ArraySlice<UInt8>) {
+        append(contentsOf: name.utf8)
+        append(contentsOf: ": ".utf8)
+        append(contentsOf: value)
+        append(10)
+    }
 }
 
 /// Pictures one after another in one answer (`multipart/x-mixed-replace`), as browsers show them in an `<img>`.
@@ -49,6 +71,7 @@ public struct PictureStream {
         fields["Cache-Control"] = "no-store"
         guard let stream = responder.stream(HTTPResponseHead(.ok, fields: fields)) else { return nil }
         (self.stream, self.boundary) = (stream, boundary)
+        stream.isEndless = true
     }
 
     public var body: ResponseStream { stream }

@@ -14,6 +14,7 @@ public final class HTTPServer {
     private var sweeper: ReactorTimer?
     private var requests: UInt64 = 0
     private(set) var isDraining = false
+    private var drainEnd: Instant?
     private var onDrained: (() -> Void)?
     private var compressors: [Int: DeflateCompressor] = [:]
     /// Connections that were refused for want of room.
@@ -23,6 +24,8 @@ public final class HTTPServer {
     /// A line for each request; nil: none. To be set before it listens.
     public var accessLog: Logger?
     private var accepted: UInt64 = 0
+    /// A connection ended before its first request: whose, and why.
+    public var onFailedConnection: ((IPAddress, String) -> Void)?
 
     /// The time of the round at hand, and its text for `Date`.
     private(set) var now: Instant
@@ -42,21 +45,24 @@ public final class HTTPServer {
         sweeper = reactor.makeTimer { [unowned self] now in sweep(at: now) }
     }
 
-    /// Listens on a TCP address; answers it with the port that the kernel chose.
-    public func listen(_ address: SocketAddress) throws(SystemError) -> SocketAddress {
-        let listener = try TCPListener(address, reactor: reactor) { [unowned self] socket in accept(socket) }
+    /// What protects a connection that begins now: the server's side of TLS.
+    public typealias Security = (Instant) throws -> any SecureStream
+
+    /// Listens on a TCP address, for TLS where `security` is given; answers it with the port that the kernel chose.
+    public func listen(_ address: SocketAddress, security: Security? = nil) throws(SystemError) -> SocketAddress {
+        let listener = try TCPListener(address, reactor: reactor) { [unowned self] socket in accept(socket, security) }
         listeners.append(listener)
         return listener.address
     }
 
     /// Listens on a Unix-domain socket.
     public func listen(path: String) throws(SystemError) {
-        listeners.append(try TCPListener(path: path, reactor: reactor) { [unowned self] socket in accept(socket) })
+        listeners.append(try TCPListener(path: path, reactor: reactor) { [unowned self] socket in accept(socket, nil) })
     }
 
     public var connectionCount: Int { connections.count }
 
-    private func accept(_ socket: TCPConnection) {
+    private func accept(_ socket: TCPConnection, _ security: Security?) {
         tick()
         let address = socket.remote.ip
         let fromHere = byAddress[address, default: 0]
@@ -67,7 +73,7 @@ public final class HTTPServer {
         }
         accepted &+= 1
         byAddress[address] = fromHere + 1
-        let connection = HTTPServerConnection(socket, server: self, number: accepted, at: now)
+        let connection = HTTPServerConnection(socket, security: security, server: self, number: accepted, at: now)
         connections[ObjectIdentifier(connection)] = connection
         metrics?.accepted.add()
         metrics?.connections.set(connections.count)
@@ -82,7 +88,12 @@ public final class HTTPServer {
         if isDraining, connections.isEmpty { finishDraining() }
     }
 
-    // MARK: what is told of requests
+    // MARK: what is told
+
+    func failed(_ peer: IPAddress, _ reason: String) {
+        metrics?.failed.add()
+        onFailedConnection?(peer, reason)
+    }
 
     /// When a request began, for those who want to know how long it took.
     func startTime() -> Instant { metrics == nil && accessLog == nil ? now : MonotonicClock.now() }
@@ -124,7 +135,10 @@ public final class HTTPServer {
 
     private func sweep(at now: Instant) {
         tick()
-        for connection in Array(connections.values) { connection.sweep(at: now) }
+        let isOver = drainEnd.map { now >= $0 } ?? false
+        for connection in Array(connections.values) {
+            if isOver { connection.socket.close() } else { connection.sweep(at: now) }
+        }
         if !connections.isEmpty { sweeper?.deadline = now + Self.sweepInterval }
     }
 
@@ -136,13 +150,10 @@ public final class HTTPServer {
         isDraining = true
         listeners.removeAll()
         onDrained = done
+        tick()
+        drainEnd = now + options.drainTimeout
         for connection in Array(connections.values) { connection.drain() }
-        guard !connections.isEmpty else { return finishDraining() }
-        sweeper = reactor.makeTimer { [unowned self] _ in
-            for connection in Array(connections.values) { connection.socket.close() }
-            finishDraining()
-        }
-        sweeper?.deadline = MonotonicClock.now() + options.drainTimeout
+        if connections.isEmpty { finishDraining() }
     }
 
     /// Closes everything at once. To be called before a server is let go while connections are open: they know it.

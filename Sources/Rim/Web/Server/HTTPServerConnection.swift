@@ -29,11 +29,16 @@ final class HTTPServerConnection {
     private var began: Instant
     /// What the server's metrics have of this connection already.
     private var tallied = (sent: 0, dropped: 0)
+    /// For TLS: until its first byte is here.
+    private var security: HTTPServer.Security?
 
     private enum State {
         /// Before the first byte of a request.
         case idle
-        case proxyHeader, head, body
+        case proxyHeader
+        /// Before the first byte of TLS, and while hands are shaken.
+        case securing
+        case head, body
         /// The handler has the request.
         case handling
         case streaming(ResponseStream, isChunked: Bool)
@@ -48,12 +53,16 @@ final class HTTPServerConnection {
     private static let longestWait = 64 << 10
     private static let filePiece = 64 << 10
 
-    init(_ socket: TCPConnection, server: HTTPServer, number: UInt64, at now: Instant) {
-        (self.socket, self.server, since, lastProgress) = (socket, server, now, now)
+    init(_ socket: TCPConnection, security: HTTPServer.Security?, server: HTTPServer, number: UInt64, at now: Instant) {
+        (self.socket, self.security, self.server, since, lastProgress) = (socket, security, server, now, now)
         (self.number, began) = (number, now)
         peer = socket.remote.ip
         parser = HTTPRequestParser(limits: server.options.limits)
-        if server.options.expectsProxyHeader, server.options.trusts(peer) { state = .proxyHeader }
+        if server.options.expectsProxyHeader, server.options.trusts(peer) {
+            state = .proxyHeader
+        } else if security != nil {
+            state = .securing
+        }
         socket.onBytes = { [unowned self] bytes in received(&bytes) }
         socket.onDrained = { [unowned self] in drained() }
         socket.onEnd = { [unowned self] in peerEnded() }
@@ -63,7 +72,13 @@ final class HTTPServerConnection {
     var isClosed: Bool { if case .closed = state { true } else { socket.isClosed } }
     var backlog: Int { socket.backlog + output.count }
     /// Nothing is under way: it may be closed without loss.
-    var isIdle: Bool { if case .idle = state { waiting.isEmpty } else { false } }
+    var isIdle: Bool {
+        switch state {
+        case .idle: waiting.isEmpty
+        case .proxyHeader, .securing: true
+        default: false
+        }
+    }
 
     // MARK: bytes in
 
@@ -75,6 +90,7 @@ final class HTTPServerConnection {
         case .lingering, .closed: break
         case .handling, .streaming, .file: wait(bytes.span)
         case .proxyHeader: receivedProxyHeader(bytes.span)
+        case .securing: secure(bytes.span)
         case .idle, .head, .body: parse(bytes.span)
         }
         endRound()
@@ -122,9 +138,32 @@ final class HTTPServerConnection {
             guard case .header(let source, let length) = try ProxyProtocol.parse(waiting.span) else { return }
             if let source { peer = source.ip }
             waiting.removeFirst(length)
-            become(.idle)
-            resumeWaiting()
+            guard security != nil else {
+                become(.idle)
+                return resumeWaiting()
+            }
+            become(.securing)
+            var rest: [UInt8] = []
+            swap(&rest, &waiting)
+            if !rest.isEmpty { secure(rest.span) }
         } catch { refuse(HTTPProblem(error)) }
+    }
+
+    /// Nothing is spent on TLS before its first byte is here, which is that of a handshake record (RFC 8446 clause 5.1).
+    private func secure(_ bytes: Span<UInt8>) {
+        guard let begin = security else { return }
+        security = nil
+        guard bytes[0] == 22 else {
+            return refuse(HTTPProblem(.badRequest, "tls_expected", "this port speaks TLS: use https:// (or wss://)"))
+        }
+        do {
+            let stream = try begin(server.now)
+            socket.onSecured = { [unowned self] in become(.idle) }
+            socket.secure(stream, received: bytes)
+        } catch {
+            server.failed(peer, "cannot begin TLS: \(error)")
+            socket.close()
+        }
     }
 
     private func parse(_ bytes: Span<UInt8>) {
@@ -162,10 +201,11 @@ final class HTTPServerConnection {
             return refuse(HTTPProblem(.badRequest, "bad_target", "expected a path without `.`, `..` or hidden slashes"))
         }
         let trusts = server.options.trusts
+        let isSecure = socket.security != nil
         let client =
             server.options.trustedProxies.isEmpty
-            ? ForwardedClient(address: peer, isSecure: false)
-            : ForwardedClient(head.fields, peer: peer, isSecure: false, isTrusted: trusts)
+            ? ForwardedClient(address: peer, isSecure: isSecure)
+            : ForwardedClient(head.fields, peer: peer, isSecure: isSecure, isTrusted: trusts)
         let made = HTTPRequest(head: head, target: target, client: client, id: server.nextRequestID())
         request = made
         received = 0
@@ -393,6 +433,7 @@ final class HTTPServerConnection {
         if webSocket != nil { server.metrics?.webSockets.add(-1) }
         if let request { tellUnfinished(request) }
         if case .streaming(let stream, _) = state { stream.closed() }
+        if case .failed(let reason)? = socket.security?.state { server.failed(peer, "TLS: \(reason)") }
         webSocket?.ended()
         webSocket = nil
         state = .closed
@@ -414,6 +455,7 @@ final class HTTPServerConnection {
         if now - lastProgress >= options.stallTimeout { return socket.close() }
         switch state {
         case .idle: if now - since >= options.idleTimeout || server.isDraining { socket.close() }
+        case .securing: if now - since >= options.headTimeout { socket.close() }
         case .head, .proxyHeader:
             if now - since >= options.headTimeout {
                 refuse(
@@ -436,7 +478,8 @@ final class HTTPServerConnection {
 
     /// What is under way goes on; nothing new begins.
     func drain() {
-        if isIdle { socket.close() }
+        if isIdle { return socket.close() }
+        if case .streaming(let stream, _) = state, stream.isEndless { return endPieces() }
         webSocket?.close(.goingAway, "the server is shutting down")
     }
 }

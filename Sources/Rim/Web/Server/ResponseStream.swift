@@ -11,6 +11,8 @@ public final class ResponseStream {
     public var onDrained: (() -> Void)?
     /// Whoever read is gone, or `end` was called: called once.
     public var onClose: (() -> Void)?
+    /// It goes on for as long as the reader wants: a server that shuts down ends it at once.
+    public var isEndless = false
 
     init(_ connection: HTTPServerConnection, _ status: HTTPStatus) { (self.connection, self.status) = (connection, status) }
 
