@@ -99,6 +99,13 @@ final class LogTests: XCTestCase {
         }
     }
 
+    func testDaysOfTheCalendarAreNumbered() {
+        for day in stride(from: Int64(0), to: 2_932_896, by: 1) where CivilDate(daysSince1970: day).daysSince1970 != day {
+            return XCTFail("day \(day)")
+        }
+        XCTAssertEqual(CivilDate(daysSince1970: 2_932_896), CivilDate(year: 9999, month: 12, day: 31))
+    }
+
     func testLevelsHaveOrderAndNames() {
         XCTAssertEqual(LogLevel.allCases.sorted(), [.trace, .debug, .info, .warning, .error])
         for level in LogLevel.allCases { XCTAssertEqual(LogLevel(level.name), level) }

@@ -75,6 +75,25 @@ def test_forms_of_aiohttp(web):
     run_async(body())
 
 
+def test_forms_of_chromium(web, chromium):
+    page = chromium.new_page()
+    page.goto(web.url + "/json")
+    parts = page.evaluate("""async () => {
+        const form = new FormData();
+        form.append('a"b\\n%41', 'größe\\nzwei');
+        form.append('file', new File([new Uint8Array([0, 13, 10, 45, 45])], '../we"ird\\\\x.bin', { type: 'application/x-test' }));
+        form.append('empty', new Blob([]), '');
+        const multipart = await (await fetch('/upload', { method: 'POST', body: form })).json();
+        const simple = await (await fetch('/upload', { method: 'POST', body: new URLSearchParams({ 'ä b': '1&2' }) })).json();
+        return [...multipart.parts, ...simple.parts];
+    }""")
+    page.close()
+    assert [part["name"] for part in parts] == ['a"b\r\n%41', "file", "empty", "ä b"]
+    assert parts[0]["sha256"] == hashlib.sha256("größe\r\nzwei".encode()).hexdigest()
+    assert parts[1] == described("file", b"\0\r\n--", "application/x-test", parts[1]["filename"], "x.bin")
+    assert parts[3] == described("ä b", "1&2")
+
+
 @pytest.mark.parametrize("type,body,expected", [
     ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n", 400),
     ("multipart/form-data; boundary=b", b"--b\r\n\r\n\r\n1\r\n--b--", 400), ("multipart/form-data", b"--b--", 400), ("text/plain", b"", 415),

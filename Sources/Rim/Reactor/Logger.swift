@@ -61,7 +61,7 @@ public struct Logger: Sendable {
     private func log(_ level: LogLevel, _ message: () -> String, _ fields: () -> LogFields) {
         guard Self.shows(level) else { return }
         var all = context
-        for (name, value) in fields().all { all.append(name, value) }
+        all.append(contentsOf: fields())
         sink.log(
             LogRecord(
                 time: MonotonicClock.unixNanoseconds(), level: level, subject: subject, connection: connection, message: message(),

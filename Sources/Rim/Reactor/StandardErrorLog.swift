@@ -5,10 +5,12 @@ public import Wire
 /// count is said by the first line for which there is room again.
 public final class StandardErrorLog: LogSink {
     private let format: LogFormat
+    private let descriptor: Int32
     private let state: Lock<State>
 
     private struct State: Sendable {
-        var door: LineDoor
+        /// Opened for the first line.
+        var door: LineDoor?
         /// The rest of a line of which the beginning went out.
         var rest: [UInt8] = []
         var dropped = 0
@@ -18,11 +20,11 @@ public final class StandardErrorLog: LogSink {
 
     /// `descriptor` stays its owner's.
     public init(_ format: LogFormat = LogFormat(), descriptor: Int32 = 2) {
-        self.format = format
-        state = Lock(State(door: LineDoor(descriptor)))
+        (self.format, self.descriptor) = (format, descriptor)
+        state = Lock(State())
     }
 
-    deinit { state.withLock { $0.door.close() } }
+    deinit { state.withLock { $0.door?.close() } }
 
     /// Lines that were dropped since the beginning.
     public var dropped: Int { state.withLock { $0.dropped } }
@@ -32,7 +34,8 @@ public final class StandardErrorLog: LogSink {
         line.reserveCapacity(256)
         format.write(record, to: &line)
         state.withLock { state in
-            if !state.rest.isEmpty { state.rest.removeFirst(state.door.write(state.rest.span)) }
+            if state.door == nil { state.door = LineDoor(descriptor) }
+            if !state.rest.isEmpty { state.rest.removeFirst(state.door?.write(state.rest.span) ?? 0) }
             if state.rest.isEmpty, state.unsaid > 0 { put(apology(state.unsaid, record.time), &state) { $0.unsaid = 0 } }
             guard state.rest.isEmpty, state.unsaid == 0, put(line, &state) else {
                 state.dropped += 1
@@ -45,7 +48,7 @@ public final class StandardErrorLog: LogSink {
     /// False: not even its beginning went out.
     @discardableResult
     private func put(_ line: [UInt8], _ state: inout State, then: (inout State) -> Void = { _ in }) -> Bool {
-        let written = state.door.write(line.span)
+        let written = state.door?.write(line.span) ?? 0
         guard written > 0 else { return false }
         if written < line.count { state.rest = Array(line[written...]) }
         then(&state)

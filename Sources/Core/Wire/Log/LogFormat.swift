@@ -125,22 +125,3 @@ extension IPAddress {
         }
     }
 }
-
-/// A day of the Gregorian calendar.
-struct CivilDate {
-    let year: Int64
-    let month: Int64
-    let day: Int64
-
-    /// Years are counted from March, so that the leap day is the last: then all months but the last begin at a multiple of 153 / 5 days.
-    init(daysSince1970 days: Int64) {
-        let shifted = days + 719_468
-        let (era, dayOfEra) = (shifted / 146_097, shifted % 146_097)
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-        year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
-    }
-}

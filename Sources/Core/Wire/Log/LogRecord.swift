@@ -65,6 +65,10 @@ public struct LogFields: Sendable, ExpressibleByDictionaryLiteral {
         for (name, value) in elements { append(name, value) }
     }
 
+    public mutating func append(contentsOf fields: LogFields) {
+        if all.isEmpty { self = fields } else { all += fields.all }
+    }
+
     public mutating func append(_ name: String, _ value: LogValue?) { if let value { all.append((name, value)) } }
 }
 

@@ -31,8 +31,8 @@ public final class HTTPServerMetrics {
             "waldo_http_requests_total", "Requests by method and class of status; gone: whoever asked left before the answer",
             labels: ["method", "status"])
         durations = registry.histogram("waldo_http_request_duration_seconds", "Time from a request's head to the end of its answer")
-        received = registry.counter("waldo_http_received_bytes_total", "Bytes received, heads and frames included")
-        sent = registry.counter("waldo_http_sent_bytes_total", "Bytes that the kernel took, heads and frames included")
+        received = registry.counter("waldo_http_received_bytes_total", "Bytes received, heads and frames included, TLS taken off")
+        sent = registry.counter("waldo_http_sent_bytes_total", "Bytes that the kernel took, heads, frames and TLS included")
         webSockets = registry.gauge("waldo_websockets", "WebSockets that are open")
         dropped = registry.counter("waldo_websocket_messages_dropped_total", "Messages that gave way to newer ones for slow readers")
     }
