@@ -213,6 +213,7 @@ public actor SourceServer {
     private func handle(_ event: PeerEvent, of id: Int) {
         guard let viewer = viewers[id] else { return }
         let session = viewer.session
+        tell(event, of: session)
         if let transceiver = viewer.transceiver { fanOut?.follow(event, of: session, on: transceiver) }
         switch event {
         case .stateChanged(.failed, _), .stateChanged(.closed, _): forget(session)
@@ -222,6 +223,16 @@ public actor SourceServer {
                 do throws(DataChannelError) { try peer.send(message, on: channel, at: now) } catch { figures?.echoesRefused.add() }
             }
         default: break
+        }
+    }
+
+    private func tell(_ event: PeerEvent, of session: PeerSession) {
+        guard case .stateChanged(let state, let reason) = event else { return }
+        let log = options.log.with(connection: UInt64(session.id))
+        switch state {
+        case .connected: log.info("a viewer is connected", ["address": session.selectedAddress.map { .endpoint($0) }])
+        case .failed, .closed: log.info("a viewer is gone", ["state": .text(state.rawValue), "reason": reason.map { .text($0) }])
+        default: log.debug("a viewer's state", ["state": .text(state.rawValue)])
         }
     }
 
