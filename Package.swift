@@ -55,13 +55,13 @@ let package = Package(
 
         // App: composition roots.
         .executableTarget(
-            name: "waldo", dependencies: ["Wire", "RTC", "HTTP", "Crypto", "Web", "Service"], path: "Sources/App/waldo",
+            name: "waldo", dependencies: ["Wire", "RTC", "HTTP", "Reactor", "Crypto", "Web", "Service"], path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
         // Examples: one file each.
         example("TwoPeers", ["Wire", "RTC", "NetSim", "Service"]),
         example("WebServer", ["Wire", "HTTP", "Reactor", "Crypto", "Web"]),
-        example("VideoSender", ["Wire", "RTC", "Reactor", "Media", "Service"]),
+        example("VideoSender", ["Wire", "RTC", "HTTP", "Reactor", "Crypto", "Web", "Media", "Service"]),
 
         // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.
         .target(name: "FuzzTargets", dependencies: ["Wire", "RTC", "HTTP"], path: "Fuzz/Targets", swiftSettings: house),
@@ -85,7 +85,7 @@ let package = Package(
         tests("FuzzTests", ["FuzzTargets"]),
         tests("HTTPTests", ["Wire", "HTTP"]),
         tests("ReactorTests", ["Wire", "Reactor", "TestSupport"]),
-        tests("WebTests", ["Wire", "HTTP", "Web"]),
+        tests("WebTests", ["Wire", "HTTP", "Reactor", "Web", "TestSupport"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,17 +1,19 @@
 // Sends a live picture to every browser that asks over WHEP: encoded once, one UDP port for all.
+import Crypto
+import HTTP
 import Media
 import RTC
 import Reactor
 import Service
+import Web
 import Wire
 
 @main actor VideoSender {
     nonisolated let reactor: Reactor
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
-    private var host: PeerHost!, fanOut: FanOut!, web: SmallHTTPServer!
+    private var host: PeerHost!, fanOut: FanOut!, web: HTTPServer!
 
     init() throws { reactor = try Reactor(name: "video-sender") }
-
     static func main() async throws {
         let sender = try VideoSender()
         try await sender.start()
@@ -23,18 +25,16 @@ import Wire
         host = try PeerHost(reactor: reactor, environment: try EngineEnvironment(), port: 0)
         let camera = VideoEncoderSettings(width: 1280, height: 720, rate: 30, bitrate: 1_500_000)
         fanOut = try FanOut(try EncoderThread(EncoderThread.Settings(codec: .vp8, video: camera)), reactor: reactor)
-        web = try SmallHTTPServer(SocketAddress(IPAddress(0, 0, 0, 0), 8010), reactor: reactor) { [unowned self] request in
-            assumeIsolated { $0.answer(request) }
-        }
+        let router = Router()
+        router.post("/whep", "A viewer's offer") { [unowned self] request in try assumeIsolated { try $0.answer(request) } }
+        web = HTTPServer(handler: router, reactor: reactor, sha1: OpenSSLDigests().sha1)
+        _ = try web.listen(SocketAddress(IPAddress(0, 0, 0, 0), 8010))
     }
 
-    private func answer(_ request: SmallRequest) -> SmallResponse {
-        guard request.method == "POST", request.path == "/whep" else { return SmallResponse(404, "text/plain", "POST an offer to /whep\n") }
-        do {
-            let (session, answer) = try fanOut.admit(try SessionDescription(parsing: request.body), to: host)
-            return SmallResponse(201, "application/sdp", answer.description, headers: [("Location", "/whep/\(session.id)")])
-        } catch {
-            return SmallResponse(400, "text/plain", "offer: \(error)\n")
-        }
+    private func answer(_ request: HTTPRequest) throws -> HTTPResponse {
+        guard let offer = try? SessionDescription(parsing: request.body), let (session, answer) = try? fanOut.admit(offer, to: host)
+        else { throw HTTPProblem(.badRequest, "bad_offer", "expected an offer that takes VP8") }
+        let fields: HTTPFields = ["Content-Type": "application/sdp", "Location": "/whep/\(session.id)"]
+        return HTTPResponse(.created, fields: fields, body: .bytes(Array(answer.description.utf8)))
     }
 }

@@ -8,7 +8,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case rtp, rtcp, nack, pictureLoss, fullIntra, remb, transportFeedback
     case h264, vp8, opus
     case dcep, address, base64
-    case json, httpRequest, httpResponse, webSocket, proxyHeader, forwarded
+    case json, httpRequest, httpResponse, webSocket, proxyHeader, forwarded, multipart
 
     public func run(_ bytes: Span<UInt8>) {
         switch self {
@@ -43,6 +43,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .webSocket: Self.webSocket(bytes)
         case .proxyHeader: Self.proxyHeader(bytes)
         case .forwarded: Self.forwarded(bytes)
+        case .multipart: Self.multipart(bytes)
         case .address: if let address = IPAddress(bytes.text) { precondition(IPAddress(address.description) == address, "\(address)") }
         case .base64: if let plain = Base64.decode(bytes.text) { precondition(Base64.encode(plain) == bytes.text, "not canonical") }
         }

@@ -96,4 +96,45 @@ extension FuzzTarget {
             _ = ForwardedClient(fields, peer: IPAddress(127, 0, 0, 1), isSecure: false) { $0.isLoopback }
         }
     }
+
+    /// The first line is the content type.
+    static func multipart(_ bytes: Span<UInt8>) {
+        var end = 0
+        while end < bytes.count, bytes[end] != 0x0A { end += 1 }
+        let type = bytes.extracting(0..<end).text
+        let body = bytes.extracting(min(end + 1, bytes.count)..<bytes.count)
+        let limits = MultipartLimits(parts: 5, head: 256, part: 512, preamble: 64)
+        func read(_ pieces: [Range<Int>]) -> [String] {
+            var steps: [String] = [], content: [UInt8] = []
+            do throws(MultipartError) {
+                var reader = try MultipartReader(contentType: type, limits: limits)
+                for piece in pieces {
+                    let part = body.extracting(piece)
+                    var offset = 0
+                    while let event = try reader.next(part, &offset) {
+                        switch event {
+                        case .part(let head):
+                            steps.append("\(head.name) \(head.fileName ?? "") \(head.contentType)")
+                            if let safe = head.safeFileName {
+                                precondition(
+                                    !safe.isEmpty && safe != ".." && !safe.contains("/") && !safe.contains("\0"), "a way out: \(safe)")
+                            }
+                            content = []
+                        case .data(let range): content.append(span: part.extracting(range))
+                        case .held(let range): content += reader.delimiter[range]
+                        case .partEnd: steps.append("\(content)")
+                        case .end: steps.append("end")
+                        }
+                        precondition(content.count <= limits.part, "a part longer than allowed")
+                    }
+                }
+                try reader.finish()
+            } catch { steps.append("\(error.code)") }
+            return steps
+        }
+        let whole = read([0..<body.count])
+        precondition(whole == read([0..<cut(body), cut(body)..<body.count]), "a cut changes the outcome")
+        precondition(whole == read((0..<body.count).map { $0..<$0 + 1 }), "byte by byte the outcome is another")
+        _ = try? HTTPForm(body.array, contentType: type, limits: limits)
+    }
 }

@@ -9,7 +9,7 @@ private let benchSourceUsage = """
     Serves a live synthetic video, encoded once for all viewers, and an echo on every data channel that a viewer opens.
       /         a page that plays it and shows delay, frame rate, bitrate, loss and channel round trip
       /whep     WHEP: POST an offer (application/sdp), get 201, Location and the answer; DELETE the Location to end
-      /metrics  counters, Prometheus text
+      /metrics  counters, Prometheus text; /metrics.json the same as JSON
 
     The picture's first 32 rows carry the time at which it was made: 32 squares of 32×32 pixels, least significant bit first,
     white 1, black 0: Unix milliseconds modulo 2^32.
@@ -23,6 +23,7 @@ private let benchSourceUsage = """
       --replay          encode two seconds and send them again and again: measures sending alone; the time code repeats, too
       --media-port N    UDP and TCP port for all media, 0: any free one (0)
       --advertise LIST  addresses to tell peers instead of this machine's own (NAT, containers), comma-separated
+    \(LogOptions.usage)
     """
 
 func runBenchSource(_ arguments: [String]) -> Never {
@@ -47,13 +48,16 @@ func runBenchSource(_ arguments: [String]) -> Never {
 
 private func parse(_ arguments: [String]) -> SourceServer.Options {
     let known: Set = ["port", "bind", "codec", "size", "rate", "bitrate", "media-port", "advertise"]
-    let line = CommandLineOptions(arguments, known: known, switches: ["replay"], usage: benchSourceUsage)
+    let line = CommandLineOptions(
+        arguments, known: known.union(LogOptions.known), switches: LogOptions.switches.union(["replay"]), usage: benchSourceUsage)
     var options = SourceServer.Options()
     options.port = UInt16(line.number("port", 0...65_535, default: 8000))
     options.mediaPort = UInt16(line.number("media-port", 0...65_535, default: 0))
     options.rate = line.number("rate", 1...120, default: 30)
     options.bitrate = line.number("bitrate", 50...100_000, default: 1500) * 1000
     options.replays = line.isOn("replay")
+    let log = LogOptions(line)
+    (options.log, options.logsRequests) = (log.logger("source"), log.logsRequests)
     if let text = line.text("bind") {
         guard let address = IPAddress(text) else { fail("--bind: expected an IP address, got `\(text)`") }
         options.bind = address

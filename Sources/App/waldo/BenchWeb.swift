@@ -10,10 +10,13 @@ private let benchWebUsage = """
       /json /text/NAME        small answers
       /echo (POST)            the body again
       /sum (POST)             the sum of the numbers in {"values": […]}
+      /upload (POST)          names, types, lengths and SHA-256 of a form's parts
+      /fail                   a handler that fails
       /ws                     a WebSocket that sends every message back
       /broadcast /events      ten messages a second, by WebSocket and as server-sent events
       /picture                MJPEG of the pictures that are PUT there
       /files/…                files of --files
+      /metrics /metrics.json  what the server counts
       /openapi.json           the description of all this
 
       --port N          HTTP port, 0: any free one                      (8000)
@@ -28,12 +31,13 @@ private let benchWebUsage = """
       --tls-certificate FILE --tls-key FILE
                         speak TLS with this certificate (PEM, the server's own first); read anew when the files change
       --tls-self-signed speak TLS with a certificate made now, and print its fingerprint
+    \(LogOptions.usage)
     """
 
 func runBenchWeb(_ arguments: [String]) -> Never {
     let line = CommandLineOptions(
-        arguments, known: ["port", "bind", "unix", "files", "trust", "limit", "tls-certificate", "tls-key"],
-        switches: ["proxy-header", "tls-self-signed"], usage: benchWebUsage)
+        arguments, known: LogOptions.known.union(["port", "bind", "unix", "files", "trust", "limit", "tls-certificate", "tls-key"]),
+        switches: LogOptions.switches.union(["proxy-header", "tls-self-signed"]), usage: benchWebUsage)
     var options = WebBench.Options()
     options.port = UInt16(line.number("port", 0...65_535, default: 8000))
     if let text = line.text("bind") {
@@ -42,6 +46,8 @@ func runBenchWeb(_ arguments: [String]) -> Never {
     }
     options.path = line.text("unix")
     options.files = line.text("files")
+    let log = LogOptions(line)
+    (options.log, options.logsRequests) = (log.logger("web"), log.logsRequests)
     options.server.connectionsPerAddress = 20_000
     for limit in line.texts("limit") { change(limit, in: &options.server) }
     options.server.expectsProxyHeader = line.isOn("proxy-header")

@@ -1,7 +1,9 @@
 import Crypto
+import HTTP
 import Media
 import RTC
 import Reactor
+import Web
 import Wire
 
 /// `waldo bench source`: a live synthetic video, encoded once for all, served by WHEP; an echo on every data channel.
@@ -22,6 +24,9 @@ public actor SourceServer {
         public var mediaPort: UInt16 = 0
         /// Put into candidates instead of this machine's own addresses.
         public var advertised: [IPAddress] = []
+        public var log = Logger("source")
+        /// A line for each HTTP request.
+        public var logsRequests = false
 
         public init() {}
     }
@@ -32,33 +37,21 @@ public actor SourceServer {
     private var host: PeerHost?
     private var fanOut: FanOut?
     private var encoder: EncoderThread?
-    private var http: SmallHTTPServer?
+    private var http: HTTPServer?
+    private let metrics = MetricsRegistry()
+    private var figures: SourceFigures?
+    private let digests = OpenSSLDigests()
     private var tcpTransports: [LocalTransport] = []
     private var viewers: [Int: Viewer] = [:]
     /// Who knows a viewer's resource may end and change its session: the names cannot be guessed (RFC 9725 clause 5).
     private var byResource: [String: Int] = [:]
-    /// Of peers that have gone: counters never fall.
-    private var past = Totals()
-    private var echoesRefused = 0
+    /// Bytes.
+    private static let longestOffer = 262_144
 
     private struct Viewer {
         var session: PeerSession
         var resource: String
         var transceiver: TransceiverID?
-    }
-
-    private struct Totals {
-        var packets = 0
-        var bytes = 0
-        var framesDropped = 0
-        var retransmissions = 0
-
-        mutating func add(_ statistics: PeerStatistics) {
-            packets += statistics.rtpPacketsSent
-            bytes += statistics.mediaBytesSent
-            framesDropped += statistics.outboundVideo.map(\.framesDropped).reduce(0, +)
-            retransmissions += statistics.outboundVideo.map(\.retransmittedPacketsSent).reduce(0, +)
-        }
     }
 
     public init(_ options: Options) throws {
@@ -77,10 +70,14 @@ public actor SourceServer {
         fanOut = try FanOut(encoder, reactor: reactor)
         self.encoder = encoder
         self.host = host
-        http = try SmallHTTPServer(SocketAddress(options.bind, options.port), reactor: reactor) { [unowned self] request in
-            assumeIsolated { $0.handle(request) }
-        }
-        return http?.address?.port ?? options.port
+        figures = SourceFigures(metrics)
+        let look: () -> Void = { [unowned self] in assumeIsolated { source in source.figures?.moment = source.look() } }
+        metrics.beforeReading(look)
+        let server = HTTPServer(handler: router(), reactor: reactor, sha1: digests.sha1)
+        server.metrics = HTTPServerMetrics(metrics)
+        if options.logsRequests { server.accessLog = options.log }
+        http = server
+        return try server.listen(SocketAddress(options.bind, options.port)).port
     }
 
     /// Says goodbye to every peer.
@@ -91,64 +88,80 @@ public actor SourceServer {
 
     // MARK: HTTP
 
-    private func handle(_ request: SmallRequest) -> SmallResponse {
-        switch (request.method, request.path) {
-        case ("GET", "/"), ("HEAD", "/"): return SmallResponse(200, "text/html; charset=utf-8", sourcePage)
-        case ("GET", "/metrics"): return SmallResponse(200, "text/plain; version=0.0.4", metrics)
-        case ("POST", "/whep"): return offer(request)
-        case ("OPTIONS", _):
-            return SmallResponse(
-                204,
-                headers: [
-                    ("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE, OPTIONS"),
-                    ("Access-Control-Allow-Headers", "Content-Type, If-Match"), ("Accept-Post", "application/sdp"),
-                ])
-        case ("DELETE", let path), ("PATCH", let path):
-            guard let id = byResource[path], let viewer = viewers[id] else {
-                return SmallResponse(404, "text/plain", "no such session; it has ended or never was\n")
-            }
-            return request.method == "DELETE" ? end(viewer) : change(viewer, request)
-        case (_, "/"), (_, "/metrics"), (_, "/whep"):
-            return SmallResponse(405, headers: [("Allow", request.path == "/whep" ? "POST, OPTIONS" : "GET, OPTIONS")])
-        default: return SmallResponse(404, "text/plain", "expected /, /metrics or /whep\n")
+    private func router() -> Router {
+        var common = RouterOptions()
+        common.title = "Waldo's test source"
+        (common.allowedOrigins, common.exposedFields, common.log) = (["*"], ["Location"], options.log)
+        // The page is one file.
+        common.contentSecurityPolicy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
+        let router = Router(common)
+        router.get("/", "A page that plays the picture") { _ in .text(sourcePage, type: "text/html; charset=utf-8") }
+        add(.post, "/whep", "A viewer's offer; the answer and, as Location, the session", "application/sdp", to: router) {
+            try $0.offer($1)
         }
+        add(.patch, "/whep/{id}", "Candidates, or a new offer", "application/trickle-ice-sdpfrag, application/sdp", to: router) {
+            try $0.change(try $0.viewer(of: $1), $1)
+        }
+        add(.delete, "/whep/{id}", "The viewer's end", nil, to: router) { $0.end(try $0.viewer(of: $1)) }
+        router.addMetrics(metrics)
+        return router
+    }
+
+    private func add(
+        _ method: HTTPMethod, _ path: String, _ summary: String, _ bodyType: String?, to router: Router,
+        _ handle: @escaping @Sendable (isolated SourceServer, HTTPRequest) throws -> HTTPResponse
+    ) {
+        var route = Route(
+            method, path, summary,
+            handler: .value { [unowned self] request in try assumeIsolated { source in try handle(source, request) } })
+        (route.bodyType, route.bodyLimit, route.tag) = (bodyType, Self.longestOffer, "whep")
+        router.add(route)
+    }
+
+    private func viewer(of request: HTTPRequest) throws(HTTPProblem) -> Viewer {
+        guard let id = byResource[request.parameters["id"] ?? ""], let viewer = viewers[id] else {
+            throw HTTPProblem(.notFound, "no_session", "no such session; it has ended or never was")
+        }
+        return viewer
     }
 
     // MARK: WHEP
 
-    private func offer(_ request: SmallRequest) -> SmallResponse {
-        guard request.headers["content-type"]?.hasPrefix("application/sdp") == true else {
-            return SmallResponse(415, "text/plain", "expected Content-Type: application/sdp\n")
+    private func offer(_ request: HTTPRequest) throws(HTTPProblem) -> HTTPResponse {
+        guard request.fields["Content-Type"]?.hasPrefix("application/sdp") == true else {
+            throw HTTPProblem(.unsupportedMediaType, "content_type", "expected Content-Type: application/sdp")
         }
-        guard let host else { return SmallResponse(503) }
+        guard let host else { throw HTTPProblem(.serviceUnavailable, "not_ready", "the source is starting or ending") }
         let description: SessionDescription
-        do throws(SDPError) { description = try SessionDescription(parsing: request.body) } catch {
-            return SmallResponse(400, "text/plain", "offer: \(error)\n")
+        do throws(SDPError) { description = try SessionDescription(parsing: request.body) } catch { throw Self.badOffer("\(error)") }
+        let session: PeerSession
+        do throws(PeerHostError) { session = try host.makeSession(configuration(host)) } catch {
+            throw HTTPProblem(.serviceUnavailable, "no_room", "\(error)")
         }
+        let answer: SessionDescription
+        do throws(NegotiationError) { answer = try accept(description, session) } catch {
+            host.remove(session)
+            throw Self.badOffer("\(error)")
+        }
+        guard let resource = viewers[session.id]?.resource, !answer.media.allSatisfy(\.isRejected) else {
+            host.remove(session)
+            throw HTTPProblem(.unprocessableContent, "nothing_accepted", refusal(of: description))
+        }
+        let fields: HTTPFields = ["Content-Type": "application/sdp", "Location": "/whep/" + resource]
+        return HTTPResponse(.created, fields: fields, body: .bytes(Array(answer.description.utf8)))
+    }
+
+    private static func badOffer(_ reason: String) -> HTTPProblem { HTTPProblem(.badRequest, "bad_offer", "offer: \(reason)") }
+
+    private func configuration(_ host: PeerHost) -> PeerConfiguration {
         var ice = IceConfiguration(mode: .lite, transports: host.transports + tcpTransports)
         ice.resolvesMDNS = false
         // Who asks and never comes holds a place for this long.
         ice.patience = .seconds(15)
-        let configuration = PeerConfiguration(
+        return PeerConfiguration(
             ice: ice, videoCodecs: [options.codec],
             bitrate: BitrateLimits(minimum: 100_000, start: max(options.bitrate, 1_000_000), maximum: max(options.bitrate * 4, 4_000_000)),
             clock: NTPClock(unixNanoseconds: MonotonicClock.unixNanoseconds(), at: MonotonicClock.now()), answersPassive: true)
-        let session: PeerSession
-        do throws(PeerHostError) { session = try host.makeSession(configuration) } catch {
-            return SmallResponse(503, "text/plain", "\(error)\n")
-        }
-        do throws(NegotiationError) {
-            let answer = try accept(description, session)
-            if answer.media.allSatisfy(\.isRejected) {
-                host.remove(session)
-                return SmallResponse(422, "text/plain", refusal(of: description) + "\n")
-            }
-            return SmallResponse(
-                201, "application/sdp", answer.description, headers: [("Location", viewers[session.id]?.resource ?? "/whep")])
-        } catch {
-            host.remove(session)
-            return SmallResponse(400, "text/plain", "offer: \(error)\n")
-        }
     }
 
     private func accept(_ offer: SessionDescription, _ session: PeerSession) throws(NegotiationError) -> SessionDescription {
@@ -158,7 +171,7 @@ public actor SourceServer {
             transceiver = session.with { peer, _ in peer.addTransceiver(.video, direction: .sendonly, streamID: "source", trackID: "video")
             }
         }
-        let resource = "/whep/" + Hex.encode((0..<16).map { _ in UInt8.random(in: .min ... .max) })
+        let resource = Hex.encode((0..<16).map { _ in UInt8.random(in: .min ... .max) })
         byResource[resource] = session.id
         viewers[session.id] = Viewer(session: session, resource: resource, transceiver: transceiver)
         let id = session.id
@@ -176,25 +189,23 @@ public actor SourceServer {
             + "start the source with --codec \(other.rawValue)"
     }
 
-    private func end(_ viewer: Viewer) -> SmallResponse {
+    private func end(_ viewer: Viewer) -> HTTPResponse {
         host?.remove(viewer.session)
-        return SmallResponse(200)
+        return HTTPResponse(.ok)
     }
 
     /// Trickled candidates need no answer: peers reach us, not we them. A whole new offer is a renegotiation or an ICE restart.
-    private func change(_ viewer: Viewer, _ request: SmallRequest) -> SmallResponse {
-        let type = request.headers["content-type"] ?? ""
-        if type.hasPrefix("application/trickle-ice-sdpfrag") { return SmallResponse(204) }
+    private func change(_ viewer: Viewer, _ request: HTTPRequest) throws(HTTPProblem) -> HTTPResponse {
+        let type = request.fields["Content-Type"] ?? ""
+        if type.hasPrefix("application/trickle-ice-sdpfrag") { return HTTPResponse(.noContent) }
         guard type.hasPrefix("application/sdp") else {
-            return SmallResponse(415, "text/plain", "expected Content-Type: application/trickle-ice-sdpfrag or application/sdp\n")
+            throw HTTPProblem(
+                .unsupportedMediaType, "content_type", "expected Content-Type: application/trickle-ice-sdpfrag or application/sdp")
         }
         do {
             let offer = try SessionDescription(parsing: request.body)
-            let answer = try viewer.session.answer(offer)
-            return SmallResponse(200, "application/sdp", answer.description)
-        } catch {
-            return SmallResponse(400, "text/plain", "offer: \(error)\n")
-        }
+            return .text(try viewer.session.answer(offer).description, type: "application/sdp")
+        } catch { throw Self.badOffer("\(error)") }
     }
 
     // MARK: Peers
@@ -202,59 +213,46 @@ public actor SourceServer {
     private func handle(_ event: PeerEvent, of id: Int) {
         guard let viewer = viewers[id] else { return }
         let session = viewer.session
+        tell(event, of: session)
         if let transceiver = viewer.transceiver { fanOut?.follow(event, of: session, on: transceiver) }
         switch event {
         case .stateChanged(.failed, _), .stateChanged(.closed, _): forget(session)
         case .dataChannel(.message(let channel, let message)):
             session.with { peer, now in
                 // A full buffer, or a channel that is closing, refuses the echo: whoever floods measures the loss, and the counter tells.
-                do throws(DataChannelError) { try peer.send(message, on: channel, at: now) } catch { echoesRefused += 1 }
+                do throws(DataChannelError) { try peer.send(message, on: channel, at: now) } catch { figures?.echoesRefused.add() }
             }
         default: break
+        }
+    }
+
+    private func tell(_ event: PeerEvent, of session: PeerSession) {
+        guard case .stateChanged(let state, let reason) = event else { return }
+        let log = options.log.with(connection: UInt64(session.id))
+        switch state {
+        case .connected: log.info("a viewer is connected", ["address": session.selectedAddress.map { .endpoint($0) }])
+        case .failed, .closed: log.info("a viewer is gone", ["state": .text(state.rawValue), "reason": reason.map { .text($0) }])
+        default: log.debug("a viewer's state", ["state": .text(state.rawValue)])
         }
     }
 
     private func forget(_ session: PeerSession) {
         fanOut?.remove(session)
         if let viewer = viewers.removeValue(forKey: session.id) { byResource[viewer.resource] = nil }
-        past.add(session.statistics)
+        figures?.past.add(session.statistics)
     }
 
     // MARK: Figures
 
-    private var metrics: String {
+    private func look() -> SourceFigures.Moment {
         let all = viewers.values.map(\.session.statistics)
-        let socket = host?.socketStatistics ?? (calls: 0, dropped: 0, offload: "none")
-        let encoded = encoder?.statistics ?? (frames: 0, seconds: 0)
-        var totals = past
-        for statistics in all { totals.add(statistics) }
-        var text = MetricsText()
-        text.counter("waldo_rtp_packets_sent_total", "RTP packets sent to all peers", totals.packets)
-        text.counter("waldo_media_bytes_sent_total", "SRTP and SRTCP bytes sent", totals.bytes)
-        text.gauge("waldo_peers_connected", "Peers whose DTLS handshake is done", all.count { $0.state == .connected })
-        text.gauge("waldo_peers", "Peers known", all.count)
-        text.gauge("waldo_viewers", "Peers that the video goes to", fanOut?.viewerCount ?? 0)
-        text.counter("waldo_frames_encoded_total", "Pictures encoded", encoded.frames)
-        text.counter("waldo_encode_seconds_total", "Time spent encoding", encoded.seconds)
-        text.counter("waldo_key_frames_total", "Key frames sent out", fanOut?.keyFrames ?? 0)
-        text.counter("waldo_frames_dropped_total", "Frames that slow peers were spared", totals.framesDropped)
-        text.counter("waldo_retransmitted_packets_total", "RTP packets sent again", totals.retransmissions)
-        text.counter("waldo_udp_send_calls_total", "System calls for sending", socket.calls)
-        text.counter("waldo_udp_dropped_total", "Datagrams that the kernel did not take", socket.dropped)
-        text.counter("waldo_echoes_refused_total", "Messages that could not be sent back", echoesRefused)
-        text.counter("waldo_datagrams_of_strangers_total", "Datagrams that belong to no peer", host?.strangers ?? 0)
-        return text.text
-    }
-}
-
-/// Prometheus text exposition, format 0.0.4.
-struct MetricsText {
-    private(set) var text = ""
-
-    mutating func counter(_ name: String, _ help: String, _ value: some Numeric) { write(name, help, "counter", value) }
-    mutating func gauge(_ name: String, _ help: String, _ value: some Numeric) { write(name, help, "gauge", value) }
-
-    private mutating func write(_ name: String, _ help: String, _ type: String, _ value: some Numeric) {
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n\(name) \(value)\n"
+        var moment = SourceFigures.Moment()
+        moment.totals = figures?.past ?? SourceFigures.Totals()
+        for statistics in all { moment.totals.add(statistics) }
+        (moment.peers, moment.connected) = (all.count, all.count { $0.state == .connected })
+        (moment.viewers, moment.keyFrames) = (fanOut?.viewerCount ?? 0, fanOut?.keyFrames ?? 0)
+        if let encoder { moment.encoded = encoder.statistics }
+        if let host { (moment.socket, moment.strangers) = (host.socketStatistics, host.strangers) }
+        return moment
     }
 }

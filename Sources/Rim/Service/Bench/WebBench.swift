@@ -14,6 +14,9 @@ public actor WebBench {
         /// A folder that is served under `/files`.
         public var files: String?
         public var server = HTTPServerOptions()
+        public var log = Logger("web")
+        /// A line for each request.
+        public var logsRequests = false
         /// The port speaks TLS.
         public var tls: TLSSettings?
 
@@ -23,6 +26,8 @@ public actor WebBench {
     private nonisolated let reactor: Reactor
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
     private let options: Options
+    private let digests = DigestsWhenWanted()
+    private let metrics = MetricsRegistry()
     private var server: HTTPServer?
     /// Of a certificate that this made for itself: SHA-256.
     public private(set) var fingerprint: String?
@@ -34,12 +39,12 @@ public actor WebBench {
 
     /// Begins to serve; answers the port.
     public func start() throws -> UInt16 {
-        // Made for the first WebSocket: OpenSSL takes memory once it is asked for something.
-        var digests: OpenSSLDigests?
-        let server = HTTPServer(handler: try router(), options: options.server, reactor: reactor) { bytes in
-            let made = digests ?? OpenSSLDigests()
-            digests = made
-            return made.sha1(bytes)
+        let digests = digests
+        let server = HTTPServer(handler: try router(), options: options.server, reactor: reactor) { digests.all.sha1($0) }
+        server.metrics = HTTPServerMetrics(metrics)
+        if options.logsRequests { server.accessLog = options.log }
+        server.onFailedConnection = { [log = options.log] client, reason in
+            log.debug("a connection failed", ["client": .address(client), "reason": .text(reason)])
         }
         let address = try server.listen(SocketAddress(options.bind, options.port), security: try security())
         if let path = options.path { try server.listen(path: path) }
@@ -64,6 +69,7 @@ public actor WebBench {
         var options = RouterOptions()
         options.title = "Waldo's web server, for measuring"
         options.allowedOrigins = ["*"]
+        options.log = self.options.log
         let router = Router(options)
         router.get("/json", "A small value") { _ in .json(["hello": "world", "number": 3]) }
         router.get("/text/{name}", "A greeting") { .text("Hello, \($0.parameters["name"] ?? "")!\n") }
@@ -76,6 +82,13 @@ public actor WebBench {
             for value in values { sum += try value.double() }
             return .json(["sum": .double(sum)])
         }
+        var upload = Route(
+            .post, "/upload", "What the parts of a form are", handler: .value { [digests] in try Self.parts(of: $0, digests) })
+        upload.bodyType = "multipart/form-data, application/x-www-form-urlencoded"
+        upload.bodyLimit = 32 << 20
+        router.add(upload)
+        router.get("/fail", "A handler that fails") { _ in throw SystemError("open", "nothing", code: 2) }
+        router.addMetrics(metrics)
         var socket = Route(
             .get, "/ws", "Every message again",
             handler: .webSocket(Self.webSocketOptions) { session in
@@ -103,6 +116,17 @@ public actor WebBench {
         return router
     }
 
+    private static func parts(of request: HTTPRequest, _ digests: DigestsWhenWanted) throws -> HTTPResponse {
+        let parts = try request.form().parts.map { part -> JSON in
+            [
+                "name": .string(part.name), "filename": part.head.fileName.map { .string($0) } ?? nil,
+                "safe_filename": part.head.safeFileName.map { .string($0) } ?? nil, "type": .string(part.head.contentType),
+                "length": .integer(Int64(part.content.count)), "sha256": .string(Hex.encode(digests.all.sha256(Array(part.content)))),
+            ]
+        }
+        return .json(["parts": .array(parts)])
+    }
+
     private static let webSocketOptions: WebSocketOptions = {
         var options = WebSocketOptions()
         options.protocols = ["echo"]
@@ -111,6 +135,11 @@ public actor WebBench {
         options.connection.queueLimit = 32 << 20
         return options
     }()
+}
+
+/// OpenSSL takes memory once it is asked for something. Lives on the reactor.
+private final class DigestsWhenWanted {
+    private(set) lazy var all = OpenSSLDigests()
 }
 
 /// One message ten times a second to all who listen. Lives on the reactor.

@@ -35,8 +35,10 @@ enum OpenAPI {
         if let tag = route.tag { operation["tags"] = [.string(tag)] }
         let parameters = pathParameters(route) + route.parameters
         if !parameters.isEmpty { operation["parameters"] = .array(parameters.map(parameter)) }
-        if let body = route.body {
-            operation["requestBody"] = ["required": true, "content": ["application/json": ["schema": body]]]
+        if route.body != nil || route.bodyType != nil {
+            let types = (route.bodyType ?? "application/json").split(separator: ",").map { String($0).trimmingPrefix(" ") }
+            let content = types.map { (String($0), ["schema": route.body ?? true] as JSON) }
+            operation["requestBody"] = ["required": true, "content": .object(JSONObject(content))]
         }
         var answers = JSONObject()
         for answer in route.answers {

@@ -20,6 +20,8 @@ public struct Route {
     public var parameters: [Parameter] = []
     /// The schema of the body, JSON Schema 2020-12.
     public var body: JSON?
+    /// What kinds of body it takes, comma-separated; said in answers to OPTIONS (`Accept-Post`).
+    public var bodyType: String?
     public var answers: [Answer] = []
     /// Bytes of body that are taken; nil: the server's limit.
     public var bodyLimit: Int?

@@ -1,4 +1,3 @@
-import Glibc
 import HTTP
 import Reactor
 import Wire
@@ -11,6 +10,8 @@ public struct RouterOptions {
     /// Origins of other sites whose pages may call; `*` for any, without credentials.
     public var allowedOrigins: [String] = []
     public var allowsCredentials = false
+    /// Fields of answers that these pages may read, beside the few that all may: `Location`.
+    public var exposedFields: [String] = []
     /// Sent with every answer, as browsers' guard rails; HSTS is added where the client came by TLS.
     public var contentSecurityPolicy = "default-src 'self'; frame-ancestors 'none'"
     public var rate: RateLimit?
@@ -18,11 +19,8 @@ public struct RouterOptions {
     /// Who asks: a name, nil for nobody in particular, or the answer that refuses.
     public var authenticate: ((HTTPRequest) throws(HTTPProblem) -> String?)?
     public var onAnswer: ((HTTPRequest, HTTPStatus, _ bytes: Int) -> Void)?
-    /// A handler threw something that is no answer: the client learns only the request's id, here is the rest.
-    public var onFailure: (HTTPRequest, any Error) -> Void = { request, error in
-        let line = "waldo: request \(request.id), \(request.method) \(request.target.rawPath), failed: \(error)\n"
-        _ = unsafe write(2, line, line.utf8.count)
-    }
+    /// Where a handler's failure is said; the client learns only the request's id.
+    public var log = Logger("web")
 
     public init() {}
 }
@@ -134,6 +132,7 @@ public final class Router: HTTPHandler {
             if entry.route.needsUser, request.user == nil {
                 throw HTTPProblem(.unauthorized, "unauthorized", "this needs a user; sign in first", fields: ["WWW-Authenticate": "Bearer"])
             }
+            if request.user != nil || !parameters.isEmpty { responder.note(request) }
             if let rate = options.ratePerUser, let user = request.user { try take("user \(user)", rate) }
             switch entry.route.handler {
             case .value(let answer):
@@ -157,8 +156,13 @@ public final class Router: HTTPHandler {
         case let field as JSONFieldError: return HTTPProblem(field)
         case let json as JSONError: return HTTPProblem(.badRequest, "invalid_json", json.description)
         default:
-            options.onFailure(request, error)
-            let message = "this failed inside the server; its standard error says why, under request \(request.id)"
+            options.log.error(
+                "a handler failed",
+                [
+                    "error": LogValue(error), "method": .text(request.method.rawValue), "path": .text(request.target.rawPath),
+                    "id": .text(request.id), "client": .address(request.client.address),
+                ])
+            let message = "this failed inside the server; its log says why, under request \(request.id)"
             return HTTPProblem(.internalServerError, "internal", message)
         }
     }
@@ -169,8 +173,11 @@ public final class Router: HTTPHandler {
 
     private func answerOptions(_ request: HTTPRequest) -> HTTPResponse {
         var response = HTTPResponse(.noContent)
-        let allow = tree.find(request.target.segments).map { Self.allow($0.routes) } ?? "GET, HEAD, OPTIONS, POST"
+        let routes = tree.find(request.target.segments)?.routes
+        let allow = routes.map(Self.allow) ?? "GET, HEAD, OPTIONS, POST"
         response.fields.append("Allow", allow)
+        if let type = routes?[.post]?.route.bodyType { response.fields.append("Accept-Post", type) }
+        if let type = routes?[.patch]?.route.bodyType { response.fields.append("Accept-Patch", type) }
         if request.fields.contains("Access-Control-Request-Method"), allowedOrigin(request) != nil {
             response.fields.append("Access-Control-Allow-Methods", allow)
             if let wanted = request.fields["Access-Control-Request-Headers"] {
@@ -201,6 +208,9 @@ public final class Router: HTTPHandler {
         fields.append("Vary", "Origin")
         guard let origin = allowedOrigin(request) else { return }
         fields.append("Access-Control-Allow-Origin", origin)
+        if !options.exposedFields.isEmpty {
+            fields.append("Access-Control-Expose-Headers", options.exposedFields.joined(separator: ", "))
+        }
         if options.allowsCredentials, origin != "*" { fields.append("Access-Control-Allow-Credentials", "true") }
     }
 }

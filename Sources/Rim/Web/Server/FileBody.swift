@@ -1,4 +1,5 @@
 import Glibc
+import HTTP
 import Reactor
 
 /// An open file, of which a part is sent; closed with the last reference.
@@ -34,6 +35,9 @@ public final class FileBody: Sendable {
         guard copy >= 0 else { return nil }
         return FileBody(descriptor: copy, size: size, modified: modified, range: range)
     }
+
+    /// Of an answer that sends it.
+    var status: HTTPStatus { range.count == size ? .ok : .partialContent }
 
     deinit { close(descriptor) }
 

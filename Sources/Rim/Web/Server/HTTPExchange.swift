@@ -5,6 +5,8 @@ import Wire
 final class HTTPExchange {
     var parser: HTTPRequestParser
     var request: HTTPRequest?
+    /// When its head was there.
+    var began = Instant.zero
     /// Whether the connection stays open after this request.
     var keepsAlive = true
     /// The answer of a request that was refused by its head.

@@ -28,6 +28,9 @@ public final class HTTPResponder {
         connection.respond(response)
     }
 
+    /// What was found out about the request, its parameters and its user: for the log, and for a WebSocket that it becomes.
+    func note(_ request: HTTPRequest) { if !isUsed { connection.note(request) } }
+
     public func respond(_ problem: HTTPProblem) { respond(problem.response) }
 
     /// Sends the head and answers the stream that the body goes into; nil when whoever asked is gone.

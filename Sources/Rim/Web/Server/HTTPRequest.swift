@@ -45,6 +45,13 @@ public struct HTTPRequest: Sendable {
 
     var announcesBody: Bool { fields.contains("transfer-encoding") || (fields["content-length"].map { $0 != "0" } ?? false) }
 
+    /// The body as a form, `multipart/form-data` or `application/x-www-form-urlencoded`; what is wrong with it is an answer.
+    public func form(limits: MultipartLimits = MultipartLimits()) throws(HTTPProblem) -> HTTPForm {
+        do throws(MultipartError) { return try HTTPForm(body, contentType: fields["Content-Type"] ?? "", limits: limits) } catch {
+            throw HTTPProblem(error.status, "invalid_form", error.description)
+        }
+    }
+
     /// The body as JSON; what is wrong with it is an answer.
     public func json(limits: JSONLimits = JSONLimits()) throws(HTTPProblem) -> JSONField {
         do throws(JSONError) { return JSONField(try JSON(parsing: body.span, limits: limits)) } catch {

@@ -19,6 +19,11 @@ public final class HTTPServer {
     private var compressors: [Int: DeflateCompressor] = [:]
     /// Connections that were refused for want of room.
     public private(set) var refused = 0
+    /// Where it counts; to be set before it listens.
+    public var metrics: HTTPServerMetrics?
+    /// A line for each request; nil: none. To be set before it listens.
+    public var accessLog: Logger?
+    private var accepted: UInt64 = 0
     /// A connection ended before its first request: whose, and why.
     public var onFailedConnection: ((IPAddress, String) -> Void)?
 
@@ -77,11 +82,15 @@ public final class HTTPServer {
         let fromHere = byAddress[address, default: 0]
         guard connections.count < options.connections, options.trusts(address) || fromHere < options.connectionsPerAddress else {
             refused += 1
+            metrics?.refused.add()
             return socket.close()
         }
+        accepted &+= 1
         byAddress[address] = fromHere + 1
-        let connection = HTTPServerConnection(socket, security: security, server: self, at: now)
+        let connection = HTTPServerConnection(socket, security: security, server: self, number: accepted, at: now)
         connections[ObjectIdentifier(connection)] = connection
+        metrics?.accepted.add()
+        metrics?.connections.set(connections.count)
         if sweeper?.deadline == nil { sweeper?.deadline = now + Self.sweepInterval }
     }
 
@@ -89,7 +98,32 @@ public final class HTTPServer {
         let address = connection.socket.remote.ip
         if let count = byAddress[address] { byAddress[address] = count > 1 ? count - 1 : nil }
         connections[ObjectIdentifier(connection)] = nil
+        metrics?.connections.set(connections.count)
         if isDraining, connections.isEmpty { finishDraining() }
+    }
+
+    // MARK: what is told
+
+    func failed(_ peer: IPAddress, _ reason: String) {
+        metrics?.failed.add()
+        onFailedConnection?(peer, reason)
+    }
+
+    /// When a request began, for those who want to know how long it took.
+    func startTime() -> Instant { metrics == nil && accessLog == nil ? now : MonotonicClock.now() }
+
+    /// A response is out, or (status nil) whoever asked is gone. `isOpenEnded`: its end was the reader's.
+    func answered(
+        _ request: HTTPRequest, _ status: HTTPStatus?, bytes: Int, began: Instant, isOpenEnded: Bool = false, connection: UInt64
+    ) {
+        if let status { handler.answered(request, status, bytes: bytes) }
+        guard metrics != nil || accessLog != nil else { return }
+        let duration = MonotonicClock.now() - began
+        if let metrics {
+            metrics.count(request.method, status)
+            if !isOpenEnded, status != nil { metrics.durations.observe(duration) }
+        }
+        if let accessLog { AccessLog.write(to: accessLog, connection: connection, request, status, bytes: bytes, took: duration) }
     }
 
     /// Nothing is kept between messages: one for each size of window serves all.
@@ -143,6 +177,12 @@ public final class HTTPServer {
         drainEnd = now + options.drainTimeout
         for connection in Array(connections.values) { connection.drain() }
         if connections.isEmpty { finishDraining() }
+    }
+
+    /// Closes everything at once. To be called before a server is let go while connections are open: they know it.
+    public func close() {
+        listeners.removeAll()
+        for connection in Array(connections.values) { connection.socket.close() }
     }
 
     private func finishDraining() {

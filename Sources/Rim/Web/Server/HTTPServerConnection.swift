@@ -16,6 +16,10 @@ final class HTTPServerConnection {
     private var lastTaken = 0
     private var lastProgress: Instant
     private(set) var peer: IPAddress
+    /// For the log.
+    private let number: UInt64
+    /// What the server's metrics have of this connection already.
+    private var tallied = (sent: 0, dropped: 0)
     /// For TLS: until its first byte is here.
     private var security: HTTPServer.Security?
 
@@ -40,8 +44,9 @@ final class HTTPServerConnection {
     private static let longestWait = 64 << 10
     private static let filePiece = 64 << 10
 
-    init(_ socket: TCPConnection, security: HTTPServer.Security?, server: HTTPServer, at now: Instant) {
+    init(_ socket: TCPConnection, security: HTTPServer.Security?, server: HTTPServer, number: UInt64, at now: Instant) {
         (self.socket, self.security, self.server, since, lastProgress) = (socket, security, server, now, now)
+        self.number = number
         peer = socket.remote.ip
         if server.options.expectsProxyHeader, server.options.trusts(peer) {
             state = .proxyHeader
@@ -78,6 +83,7 @@ final class HTTPServerConnection {
 
     private func received(_ bytes: inout MutableSpan<UInt8>) {
         isInRound = true
+        server.metrics?.received.add(bytes.count)
         switch state {
         case .upgraded: if let webSocket { webSocket.received(&bytes) }
         case .lingering, .closed: break
@@ -167,7 +173,7 @@ final class HTTPServerConnection {
             socket.onSecured = { [unowned self] in become(.idle) }
             socket.secure(stream, received: bytes)
         } catch {
-            server.onFailedConnection?(peer, "cannot begin TLS: \(error)")
+            server.failed(peer, "cannot begin TLS: \(error)")
             socket.close()
         }
     }
@@ -217,6 +223,7 @@ final class HTTPServerConnection {
         exchange.request = made
         exchange.keepsAlive = head.keepsAlive
         exchange.received = 0
+        exchange.began = server.startTime()
         do throws(HTTPProblem) {
             if let limit = try server.handler.admit(made) { exchange.parser.bodyLimit = limit }
         } catch {
@@ -243,7 +250,11 @@ final class HTTPServerConnection {
         guard !isClosed else { return }
         let (response, exchange) = (problem.response, current)
         write(response, isHead: exchange.request?.method == .head, persistence: "close")
-        if let request = exchange.request { server.handler.answered(request, response.status, bytes: response.length) }
+        if let request = exchange.request {
+            answered(request, response.status, bytes: response.length)
+        } else {
+            server.metrics?.count(nil, response.status)
+        }
         linger()
     }
 
@@ -291,10 +302,10 @@ final class HTTPServerConnection {
         swap(&out, &exchange.output)
     }
 
-    private func end(_ status: HTTPStatus, bytes: Int) {
+    private func end(_ status: HTTPStatus, bytes: Int, isOpenEnded: Bool = false) {
         guard let exchange, let request = exchange.request else { return }
         exchange.request = nil
-        server.handler.answered(request, status, bytes: bytes)
+        answered(request, status, bytes: bytes, isOpenEnded: isOpenEnded)
         guard exchange.keepsAlive, !server.isDraining else { return linger() }
         become(.idle)
         if !isInRound {
@@ -324,14 +335,15 @@ final class HTTPServerConnection {
         if isChunked { head.fields["Transfer-Encoding"] = "chunked" }
         write(head.status, head.fields, persistence: request.head.version == .http10 || !exchange.keepsAlive ? "close" : nil)
         flush()
-        let stream = ResponseStream(self)
+        let stream = ResponseStream(self, head.status)
         become(.streaming(stream, isChunked: isChunked))
         if request.method == .head { endPieces() }
         return stream
     }
 
     func writePiece(_ bytes: Span<UInt8>) {
-        guard case .streaming(_, let isChunked) = state, let exchange, bytes.count > 0 else { return }
+        guard case .streaming(let stream, let isChunked) = state, let exchange, bytes.count > 0 else { return }
+        stream.written += bytes.count
         if isChunked { exchange.output.append(contentsOf: (String(bytes.count, radix: 16) + "\r\n").utf8) }
         exchange.output.append(span: bytes)
         if isChunked { exchange.output.append(contentsOf: "\r\n".utf8) }
@@ -343,8 +355,11 @@ final class HTTPServerConnection {
         if isChunked, request.method != .head { exchange.output.append(contentsOf: "0\r\n\r\n".utf8) }
         stream.closed()
         flush()
-        if request.head.version == .http10 { return linger() }
-        end(.ok, bytes: 0)
+        if request.head.version == .http10 {
+            answered(request, stream.status, bytes: stream.written, isOpenEnded: true)
+            return linger()
+        }
+        end(stream.status, bytes: stream.written, isOpenEnded: true)
     }
 
     /// A piece of the file whenever the kernel has taken the one before.
@@ -354,7 +369,7 @@ final class HTTPServerConnection {
             guard !piece.isEmpty || file.range.isEmpty else { return socket.close() }
             current.output.append(contentsOf: piece)
             flush()
-            guard next + piece.count < file.range.upperBound else { return end(.ok, bytes: file.range.count) }
+            guard next + piece.count < file.range.upperBound else { return end(file.status, bytes: file.range.count) }
             state = .file(file, next: next + piece.count)
         }
     }
@@ -382,7 +397,8 @@ final class HTTPServerConnection {
                 socket, request: request.compacted(), agreement: agreement, options: options,
                 compressor: agreement.deflate.map { server.compressor(windowBits: $0.serverWindowBits) }, room: server.webSocketRoom,
                 at: server.now)
-            server.handler.answered(request, .switchingProtocols, bytes: 0)
+            answered(request, .switchingProtocols, bytes: 0, isOpenEnded: true)
+            server.metrics?.webSockets.add(1)
             webSocket = session
             exchange.request = nil
             become(.upgraded)
@@ -393,6 +409,33 @@ final class HTTPServerConnection {
             respond(problem.response)
             return nil
         }
+    }
+
+    // MARK: what is told
+
+    /// What the handler found out about the request: its parameters, its user.
+    func note(_ request: HTTPRequest) { if case .handling = state { exchange?.request = request } }
+
+    private func answered(_ request: HTTPRequest, _ status: HTTPStatus?, bytes: Int, isOpenEnded: Bool = false) {
+        server.answered(request, status, bytes: bytes, began: exchange?.began ?? server.now, isOpenEnded: isOpenEnded, connection: number)
+    }
+
+    private func tellUnfinished(_ request: HTTPRequest) {
+        switch state {
+        case .streaming(let stream, _): answered(request, stream.status, bytes: stream.written, isOpenEnded: true)
+        case .file(let file, let next): answered(request, file.status, bytes: next - file.range.lowerBound, isOpenEnded: true)
+        case .body, .handling: answered(request, nil, bytes: 0)
+        default: break
+        }
+    }
+
+    private func tally() {
+        guard let metrics = server.metrics else { return }
+        metrics.sent.add(socket.taken - tallied.sent)
+        tallied.sent = socket.taken
+        guard let webSocket else { return }
+        metrics.dropped.add(webSocket.dropped - tallied.dropped)
+        tallied.dropped = webSocket.dropped
     }
 
     // MARK: ends
@@ -410,7 +453,10 @@ final class HTTPServerConnection {
     }
 
     private func closed() {
-        if case .failed(let reason)? = socket.security?.state { server.onFailedConnection?(peer, "TLS: \(reason)") }
+        tally()
+        if webSocket != nil { server.metrics?.webSockets.add(-1) }
+        if let request = exchange?.request { tellUnfinished(request) }
+        if case .failed(let reason)? = socket.security?.state { server.failed(peer, "TLS: \(reason)") }
         letGo()
         server.ended(self)
     }
@@ -437,6 +483,7 @@ final class HTTPServerConnection {
 
     /// Ends what takes too long. Called about once a second.
     func sweep(at now: Instant) {
+        tally()
         let options = server.options
         if socket.backlog == 0 || socket.taken != lastTaken { (lastTaken, lastProgress) = (socket.taken, now) }
         if now - lastProgress >= options.stallTimeout { return socket.close() }

@@ -5,6 +5,9 @@ import Wire
 public final class ResponseStream {
     /// Until the end.
     private var connection: HTTPServerConnection?
+    let status: HTTPStatus
+    /// Bytes of the body so far.
+    var written = 0
     /// The reader has taken all that waited.
     public var onDrained: (() -> Void)?
     /// Whoever read is gone, or `end` was called: called once.
@@ -12,7 +15,7 @@ public final class ResponseStream {
     /// It goes on for as long as the reader wants: a server that shuts down ends it at once.
     public var isEndless = false
 
-    init(_ connection: HTTPServerConnection) { self.connection = connection }
+    init(_ connection: HTTPServerConnection, _ status: HTTPStatus) { (self.connection, self.status) = (connection, status) }
 
     /// Bytes that the reader has not taken.
     public var backlog: Int { connection?.backlog ?? 0 }
