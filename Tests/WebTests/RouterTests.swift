@@ -14,8 +14,9 @@ final class RouterTests: XCTestCase {
     }
 
     private func refusal(_ router: Router, _ request: HTTPRequest) -> HTTPProblem? {
+        var request = request
         do throws(HTTPProblem) {
-            _ = try router.admit(request)
+            _ = try router.admit(&request)
             return nil
         } catch { return error }
     }
@@ -48,6 +49,54 @@ final class RouterTests: XCTestCase {
         XCTAssertEqual(problem?.status, .tooManyRequests)
         XCTAssertTrue((Int(problem?.fields["Retry-After"] ?? "") ?? 0) > 50)
         XCTAssertNil(refusal(router, request(.get, "/", from: "192.0.2.2")), "another address has its own")
+    }
+
+    func testUsersAreAskedForBeforeTheirBodyIsRead() {
+        var options = RouterOptions()
+        options.authenticate = { request throws(HTTPProblem) in
+            guard let word = request.fields["Authorization"] else { return nil }
+            guard word.hasPrefix("Bearer ") else { throw HTTPProblem(.unauthorized, "bad_token", "expected a bearer token") }
+            guard word != "Bearer banned" else { throw HTTPProblem(.forbidden, "banned", "this user may not") }
+            return String(word.dropFirst(7))
+        }
+        options.ratePerUser = RateLimit(perSecond: 0.01, burst: 2)
+        let router = Router(options)
+        var secret = Route(.post, "/secret/{what}", "for users", handler: .value { _ in .text("") })
+        secret.needsUser = true
+        router.add(secret)
+        secret = Route(.get, "/ws", "for users, too", handler: .webSocket(WebSocketOptions()) { _ in })
+        secret.needsUser = true
+        router.add(secret)
+        router.get("/open", "for all") { _ in .text("") }
+        XCTAssertNil(refusal(router, request(.get, "/open")))
+        for (method, path) in [(HTTPMethod.post, "/secret/x"), (.get, "/ws")] {
+            let nobody = refusal(router, request(method, path))
+            XCTAssertEqual(nobody?.status, .unauthorized)
+            XCTAssertEqual(nobody?.fields["WWW-Authenticate"], "Bearer")
+            XCTAssertEqual(refusal(router, request(method, path, fields: ["Authorization": "Basic x"]))?.code, "bad_token")
+            XCTAssertEqual(refusal(router, request(method, path, fields: ["Authorization": "Bearer banned"]))?.status, .forbidden)
+        }
+        var known = request(.post, "/secret/door", fields: ["Authorization": "Bearer ada"])
+        XCTAssertNoThrow(try router.admit(&known))
+        XCTAssertEqual(known.user, "ada")
+        XCTAssertEqual(known.parameters, ["what": "door"])
+        XCTAssertNil(refusal(router, known))
+        XCTAssertEqual(refusal(router, known)?.status, .tooManyRequests, "the third of this user")
+        XCTAssertNil(refusal(router, request(.post, "/secret/x", fields: ["Authorization": "Bearer bob"])), "another user has more")
+        XCTAssertNil(refusal(router, request(.options, "/secret/x")), "browsers ask without a user (Fetch standard clause 4.8)")
+    }
+
+    func testAnswersOverTLSAskToBeAskedSoAgain_RFC6797() {
+        let router = Router()
+        for isSecure in [false, true] {
+            let request = HTTPRequest(
+                head: HTTPRequestHead(.get, "/"), target: HTTPTarget("/")!,
+                client: ForwardedClient(address: IPAddress("192.0.2.1")!, isSecure: isSecure), id: "1")
+            var fields: HTTPFields = ["Content-Security-Policy": "mine"]
+            router.decorate(&fields, request)
+            XCTAssertEqual(fields.contains("Strict-Transport-Security"), isSecure)
+            XCTAssertEqual(fields["Content-Security-Policy"], "mine")
+        }
     }
 
     func testPagesOfOtherSitesMayNotOpenAWebSocket_RFC6455_10_2() {

@@ -272,7 +272,7 @@ def test_resets_in_every_state(web):
     with web.unharmed():
         for data in STATES.values():
             for wait in (0, 0.01, 0.03):
-                for _ in range(8):
+                for _ in range(4):
                     connection = web.connect()
                     connection.setblocking(False)
                     with contextlib.suppress(OSError):

@@ -76,12 +76,17 @@ struct RouteTree {
     /// Held by reference: a route is large, and looked up for every request.
     final class Entry {
         let route: Route
+        /// Among all.
+        let number: Int
 
-        init(_ route: Route) { self.route = route }
+        init(_ route: Route, _ number: Int) { (self.route, self.number) = (route, number) }
     }
 
+    /// In the order in which they were added.
+    private(set) var entries: [Entry] = []
+
     /// A second route of one path and method is a programming error.
-    func add(_ route: Route) {
+    mutating func add(_ route: Route) {
         var node = root
         for segment in route.path.split(separator: "/", omittingEmptySubsequences: true).map(String.init) {
             if segment.hasPrefix("{"), segment.hasSuffix("*}") {
@@ -104,7 +109,9 @@ struct RouteTree {
             }
         }
         precondition(node.routes[route.method] == nil, "two routes for \(route.method) \(route.path)")
-        node.routes[route.method] = Entry(route)
+        let entry = Entry(route, entries.count)
+        entries.append(entry)
+        node.routes[route.method] = entry
     }
 
     struct Match {

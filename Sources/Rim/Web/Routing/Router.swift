@@ -28,7 +28,7 @@ public struct RouterOptions {
 /// Sends each request to its route, and does what all have in common: limits, users, CORS, security fields, one form of errors.
 public final class Router: HTTPHandler {
     public let options: RouterOptions
-    private let tree = RouteTree()
+    private var tree = RouteTree()
     private(set) var routes: [Route] = []
     private var limiter = RateLimiter()
     private var cachedDocument: [UInt8]?
@@ -69,20 +69,20 @@ public final class Router: HTTPHandler {
 
     // MARK: before the body
 
-    public func admit(_ request: HTTPRequest) throws(HTTPProblem) -> Int? {
-        do throws(HTTPProblem) {
-            try limit(request)
-            guard let (entry, _) = try route(of: request) else { return 0 }
-            if let rate = entry.route.rate {
-                try take("route \(entry.route.method) \(entry.route.path) \(request.client.address)", rate)
-            }
-            if case .webSocket(let options, _) = entry.route.handler { try checkOrigin(request, options) }
-            return entry.route.bodyLimit
-        } catch {
-            var problem = error
-            decorate(&problem.fields, request)
-            throw problem
+    /// Everything that does not need the body is decided here: whoever may not do it does not get to send one.
+    public func admit(_ request: inout HTTPRequest) throws(HTTPProblem) -> Int? {
+        try limit(request)
+        guard let (entry, parameters) = try route(of: request) else { return 0 }
+        let route = entry.route
+        (request.route, request.parameters) = (entry.number, parameters)
+        if let rate = route.rate { try take("route \(route.method) \(route.path) \(request.client.address)", rate) }
+        if case .webSocket(let options, _) = route.handler { try checkOrigin(request, options) }
+        if let authenticate = options.authenticate { request.user = try authenticate(request) }
+        if route.needsUser, request.user == nil {
+            throw HTTPProblem(.unauthorized, "unauthorized", "this needs a user; sign in first", fields: ["WWW-Authenticate": "Bearer"])
         }
+        if let rate = options.ratePerUser, let user = request.user { try take("user \(user)", rate) }
+        return route.bodyLimit
     }
 
     private func limit(_ request: HTTPRequest) throws(HTTPProblem) {
@@ -124,30 +124,15 @@ public final class Router: HTTPHandler {
     // MARK: the whole request
 
     public func handle(_ request: HTTPRequest, _ responder: HTTPResponder) {
-        var request = request
+        guard let number = request.route else { return responder.respond(answerOptions(request)) }
         do {
-            guard let (entry, parameters) = try route(of: request) else { return responder.respond(answerOptions(request)) }
-            request.parameters = parameters
-            if let authenticate = options.authenticate { request.user = try authenticate(request) }
-            if entry.route.needsUser, request.user == nil {
-                throw HTTPProblem(.unauthorized, "unauthorized", "this needs a user; sign in first", fields: ["WWW-Authenticate": "Bearer"])
-            }
-            if request.user != nil || !parameters.isEmpty { responder.note(request) }
-            if let rate = options.ratePerUser, let user = request.user { try take("user \(user)", rate) }
-            switch entry.route.handler {
-            case .value(let answer):
-                var response = try answer(request)
-                decorate(&response.fields, request)
-                responder.respond(response)
+            switch tree.entries[number].route.handler {
+            case .value(let answer): responder.respond(try answer(request))
             case .later(let answer): answer(request, responder)
             case .webSocket(let options, let open):
                 if let session = responder.upgrade(options) { open(session) }
             }
-        } catch {
-            var response = problem(error, request).response
-            decorate(&response.fields, request)
-            responder.respond(response)
-        }
+        } catch { responder.respond(problem(error, request)) }
     }
 
     private func problem(_ error: any Error, _ request: HTTPRequest) -> HTTPProblem {
@@ -185,7 +170,6 @@ public final class Router: HTTPHandler {
             }
             response.fields.append("Access-Control-Max-Age", "600")
         }
-        decorate(&response.fields, request)
         return response
     }
 
@@ -195,7 +179,7 @@ public final class Router: HTTPHandler {
         return options.allowedOrigins.contains("*") ? "*" : nil
     }
 
-    /// Adds the fields that all answers have; those that a handler has set stay. For handlers that answer later.
+    /// Those that a handler has set stay.
     public func decorate(_ fields: inout HTTPFields, _ request: HTTPRequest) {
         fields.append("X-Request-Id", request.id)
         if fields.contains("Referrer-Policy") || fields.contains("Content-Security-Policy") {

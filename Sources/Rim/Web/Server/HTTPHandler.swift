@@ -2,13 +2,20 @@ import HTTP
 
 /// What a server does with requests. Called on the reactor's thread.
 public protocol HTTPHandler: AnyObject {
-    /// Looks at a head before its body is read: how many bytes of body are taken (nil: the server's
-    /// limit), or the answer that ends it here.
-    func admit(_ request: HTTPRequest) throws(HTTPProblem) -> Int?
+    /// Looks at a head before its body is read, and may note in the request what it finds out: how many bytes of body are taken (nil: the
+    /// server's limit), or the answer that ends it here.
+    func admit(_ request: inout HTTPRequest) throws(HTTPProblem) -> Int?
     /// Answers a whole request through `responder`, now or later.
     func handle(_ request: HTTPRequest, _ responder: HTTPResponder)
-    /// A response went out: for the access log and counters.
+    /// Adds the fields that all answers to such a request have.
+    func decorate(_ fields: inout HTTPFields, _ request: HTTPRequest)
+    /// A response went out.
     func answered(_ request: HTTPRequest, _ status: HTTPStatus, bytes: Int)
+}
+
+extension HTTPHandler {
+    public func decorate(_ fields: inout HTTPFields, _ request: HTTPRequest) {}
+    public func answered(_ request: HTTPRequest, _ status: HTTPStatus, bytes: Int) {}
 }
 
 /// The way back to one request: used once. Without use by the time that it is let go, the answer is 500.
@@ -27,9 +34,6 @@ public final class HTTPResponder {
         guard take() else { return }
         connection.respond(response)
     }
-
-    /// What was found out about the request, its parameters and its user: for the log, and for a WebSocket that it becomes.
-    func note(_ request: HTTPRequest) { if !isUsed { connection.note(request) } }
 
     public func respond(_ problem: HTTPProblem) { respond(problem.response) }
 

@@ -10,6 +10,8 @@ public struct HTTPRequest: Sendable {
     public internal(set) var parameters: [String: String] = [:]
     /// Who it is, where the route asks for it.
     public internal(set) var user: String?
+    /// The number of its route, among the router's.
+    var route: Int?
 
     private final class Opening: Sendable {
         let head: HTTPRequestHead

@@ -85,7 +85,9 @@ final class HTTPServerConnection {
         isInRound = true
         server.metrics?.received.add(bytes.count)
         switch state {
-        case .upgraded: if let webSocket { webSocket.received(&bytes) }
+        case .upgraded:
+            if let webSocket { webSocket.received(&bytes) }
+            lingerAfterWebSocket()
         case .lingering, .closed: break
         case .handling, .streaming, .file: wait(bytes.span)
         case .proxyHeader: receivedProxyHeader(bytes.span)
@@ -219,14 +221,16 @@ final class HTTPServerConnection {
             server.options.trustedProxies.isEmpty
             ? ForwardedClient(address: peer, isSecure: isSecure)
             : ForwardedClient(head.fields, peer: peer, isSecure: isSecure, isTrusted: server.options.trusts)
-        let made = HTTPRequest(head: head, target: target, client: client, id: server.nextRequestID())
-        exchange.request = made
+        var made = HTTPRequest(head: head, target: target, client: client, id: server.nextRequestID())
         exchange.keepsAlive = head.keepsAlive
         exchange.received = 0
         exchange.began = server.startTime()
         do throws(HTTPProblem) {
-            if let limit = try server.handler.admit(made) { exchange.parser.bodyLimit = limit }
+            let limit = try server.handler.admit(&made)
+            exchange.request = made
+            if let limit { exchange.parser.bodyLimit = limit }
         } catch {
+            exchange.request = made
             // What has no body is answered like any other; a body that nobody wants is not waited for.
             guard !made.announcesBody else { return refuse(error) }
             exchange.early = error.response
@@ -248,7 +252,9 @@ final class HTTPServerConnection {
     /// Answers and closes: after this nothing that comes can be understood.
     private func refuse(_ problem: HTTPProblem) {
         guard !isClosed else { return }
-        let (response, exchange) = (problem.response, current)
+        var response = problem.response
+        let exchange = current
+        if let request = exchange.request { server.handler.decorate(&response.fields, request) }
         write(response, isHead: exchange.request?.method == .head, persistence: "close")
         if let request = exchange.request {
             answered(request, response.status, bytes: response.length)
@@ -264,6 +270,8 @@ final class HTTPServerConnection {
         guard case .handling = state, let exchange, let request = exchange.request else { return }
         let closes = !exchange.keepsAlive || server.isDraining
         let isHead = request.method == .head
+        var response = response
+        server.handler.decorate(&response.fields, request)
         write(response, isHead: isHead, persistence: closes ? "close" : request.head.version == .http10 ? "keep-alive" : nil)
         if case .file(let file) = response.body, !isHead, response.status.allowsBody {
             become(.file(file, next: file.range.lowerBound))
@@ -326,6 +334,11 @@ final class HTTPServerConnection {
         socket.isPaused = false
     }
 
+    /// A close frame must not be lost to a reset either.
+    private func lingerAfterWebSocket() {
+        if let webSocket, webSocket.isOver, case .upgraded = state { become(.lingering) }
+    }
+
     // MARK: bodies in pieces
 
     func stream(_ head: HTTPResponseHead) -> ResponseStream? {
@@ -333,6 +346,7 @@ final class HTTPServerConnection {
         var head = head
         let isChunked = request.head.version == .http11 && !head.fields.contains("Content-Length")
         if isChunked { head.fields["Transfer-Encoding"] = "chunked" }
+        server.handler.decorate(&head.fields, request)
         write(head.status, head.fields, persistence: request.head.version == .http10 || !exchange.keepsAlive ? "close" : nil)
         flush()
         let stream = ResponseStream(self, head.status)
@@ -412,9 +426,6 @@ final class HTTPServerConnection {
     }
 
     // MARK: what is told
-
-    /// What the handler found out about the request: its parameters, its user.
-    func note(_ request: HTTPRequest) { if case .handling = state { exchange?.request = request } }
 
     private func answered(_ request: HTTPRequest, _ status: HTTPStatus?, bytes: Int, isOpenEnded: Bool = false) {
         server.answered(request, status, bytes: bytes, began: exchange?.began ?? server.now, isOpenEnded: isOpenEnded, connection: number)
@@ -507,7 +518,9 @@ final class HTTPServerConnection {
             // The two seconds begin when all is sent.
             if socket.backlog > 0 { since = now }
             if now - since >= .seconds(2) { socket.close() }
-        case .upgraded: if let webSocket { webSocket.advance(to: now) }
+        case .upgraded:
+            if let webSocket { webSocket.advance(to: now) }
+            lingerAfterWebSocket()
         case .handling, .streaming, .file, .closed: break
         }
     }

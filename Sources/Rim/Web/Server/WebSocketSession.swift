@@ -26,6 +26,8 @@ public final class WebSocketSession {
     private let socket: TCPConnection
     private var connection: WebSocketConnection
     private var isInRound = false
+    /// The last word is said: the connection may go once the other side has read it.
+    private(set) var isOver = false
     /// The server's: for whoever has something to send.
     private let room: Room
 
@@ -120,7 +122,8 @@ public final class WebSocketSession {
         tell?(code, reason)
         isInRound = false
         flush()
-        socket.closeAfterSending()
+        socket.endSending()
+        isOver = true
     }
 
     /// Hands output on as long as the kernel takes it: what it does not take stays in the connection's queue, where its policy holds.
