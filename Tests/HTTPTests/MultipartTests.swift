@@ -161,7 +161,8 @@ final class MultipartTests: XCTestCase {
         }
         for type in [
             "", "text/plain; boundary=x", "multipart/mixed; boundary=x", "multipart/form-data; boundary=x; boundary=y",
-            "multipart/form-data; boundary=", "multipart/form-data; boundary=\"x", "multipart/form-data boundary=x",
+            "multipart/form-data; boundary=", "multipart/form-data; boundary=x" + (0..<16).map { "; p\($0)=1" }.joined(),
+            "multipart/form-data; boundary=\"x", "multipart/form-data boundary=x",
         ] {
             XCTAssertEqual(code(type), .contentType, type)
         }

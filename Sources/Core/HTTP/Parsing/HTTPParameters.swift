@@ -7,7 +7,9 @@ struct HTTPParameters {
     /// Names in lower case; none comes twice.
     let parameters: [(name: String, value: String)]
 
-    /// Nil when it does not follow the grammar, or a name comes twice: two readers could take it in two ways.
+    private static let most = 16
+
+    /// Nil when it does not follow the grammar, has more than 16 parameters, or a name comes twice: two readers could take it in two ways.
     init?(_ text: String) {
         let bytes = Array(text.utf8)
         var index = 0
@@ -48,7 +50,7 @@ struct HTTPParameters {
             guard let name = token()?.lowercased(), index < bytes.count, bytes[index] == UInt8(ascii: "=") else { return nil }
             index += 1
             guard index < bytes.count, let value = bytes[index] == UInt8(ascii: "\"") ? quoted() : token() else { return nil }
-            guard !found.contains(where: { $0.name == name }) else { return nil }
+            guard found.count < Self.most, !found.contains(where: { $0.name == name }) else { return nil }
             found.append((name, value))
             skipBlanks()
         }

@@ -75,7 +75,7 @@ public actor SourceServer {
         metrics.beforeReading(look)
         let server = HTTPServer(handler: router(), reactor: reactor, sha1: digests.sha1)
         server.metrics = HTTPServerMetrics(metrics)
-        if options.logsRequests { server.accessLog = options.log }
+        if options.logsRequests { server.accessLog = options.log.with(subject: "web") }
         http = server
         return try server.listen(SocketAddress(options.bind, options.port)).port
     }
@@ -91,9 +91,10 @@ public actor SourceServer {
     private func router() -> Router {
         var common = RouterOptions()
         common.title = "Waldo's test source"
-        (common.allowedOrigins, common.exposedFields, common.log) = (["*"], ["Location"], options.log)
-        // The page is one file.
-        common.contentSecurityPolicy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
+        (common.allowedOrigins, common.exposedFields, common.log) = (["*"], ["Location"], options.log.with(subject: "web"))
+        // The page is one file, and its icon is empty.
+        common.contentSecurityPolicy =
+            "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
         let router = Router(common)
         router.get("/", "A page that plays the picture") { _ in .text(sourcePage, type: "text/html; charset=utf-8") }
         add(.post, "/whep", "A viewer's offer; the answer and, as Location, the session", "application/sdp", to: router) {
