@@ -1,0 +1,2 @@
+/// placeholder
+protocol WebSocketOfClient: AnyObject { func end() }
