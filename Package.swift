@@ -84,7 +84,7 @@ let package = Package(
         tests("FuzzTests", ["FuzzTargets"]),
         tests("HTTPTests", ["Wire", "HTTP"]),
         tests("ReactorTests", ["Wire", "Reactor", "TestSupport"]),
-        tests("WebTests", ["Wire", "HTTP", "Web"]),
+        tests("WebTests", ["Wire", "HTTP", "Web", "Reactor", "Crypto", "TestSupport"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],
     swiftLanguageModes: [.v6]

@@ -11,7 +11,8 @@ public final class HTTPBodyStream {
     private var outcome: Result<Void, HTTPClientError>?
     private var waiter: (() -> Void)?
     private var reader = EventStreamReader()
-    private var events: (bytes: [UInt8], offset: Int) = ([], 0)
+    /// Bytes that the reader of events has not taken yet.
+    private var unread: [UInt8] = []
     private let canceller: @Sendable () -> Void
 
     /// Bytes that wait here before the server has to.
@@ -41,7 +42,7 @@ public final class HTTPBodyStream {
     }
 
     /// What came since the last call, at least a byte; nil at the end.
-    public nonisolated(nonsending) func next() async throws(HTTPClientError) -> [UInt8]? {
+    public func next(isolation: isolated (any Actor)? = #isolation) async throws(HTTPClientError) -> [UInt8]? {
         let canceller = canceller
         while pieces.isEmpty {
             if let outcome {
@@ -50,7 +51,8 @@ public final class HTTPBodyStream {
             }
             precondition(waiter == nil, "one reader at a time")
             await withTaskCancellationHandler {
-                await withCheckedContinuation { continuation in waiter = { continuation.resume() } }
+                _ = isolation
+                return await withCheckedContinuation { continuation in waiter = { continuation.resume() } }
             } onCancel: {
                 canceller()
             }
@@ -62,12 +64,18 @@ public final class HTTPBodyStream {
     }
 
     /// The next server-sent event; nil at the end. Not to be mixed with `next`.
-    public nonisolated(nonsending) func nextEvent() async throws -> EventStreamReader.Event? {
+    public func nextEvent(isolation: isolated (any Actor)? = #isolation) async throws -> EventStreamReader.Event? {
         while true {
-            if let event = try reader.next(events.bytes.span, &events.offset) { return event }
+            if let event = try readEvent() { return event }
             guard let bytes = try await next() else { return nil }
-            events = (bytes, 0)
+            unread = bytes
         }
+    }
+
+    private func readEvent() throws(EventStreamError) -> EventStreamReader.Event? {
+        var offset = 0
+        defer { unread.removeFirst(offset) }
+        return try reader.next(unread.span, &offset)
     }
 
     /// For a next request with `Last-Event-ID`, and how long to wait before it.
@@ -77,10 +85,13 @@ public final class HTTPBodyStream {
 
 extension HTTPClient {
     /// Asks for a whole answer. The caller is an actor on this client's reactor; cancelling the task gives the request up.
-    public nonisolated(nonsending) func send(_ request: HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientResponse {
+    public func send(
+        _ request: HTTPClientRequest, isolation: isolated (any Actor)? = #isolation
+    ) async throws(HTTPClientError) -> HTTPClientResponse {
         let id = reserve(), canceller = canceller
         let outcome = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in _ = send(request, id: id) { continuation.resume(returning: $0) } }
+            _ = isolation
+            return await withCheckedContinuation { continuation in _ = send(request, id: id) { continuation.resume(returning: $0) } }
         } onCancel: {
             canceller(id)
         }
@@ -88,11 +99,14 @@ extension HTTPClient {
     }
 
     /// Asks, and answers when the head is here; the body is taken from the stream. The request's time (`requestTimeout`) goes on until its end.
-    public nonisolated(nonsending) func stream(_ request: HTTPClientRequest) async throws(HTTPClientError) -> HTTPBodyStream {
+    public func stream(
+        _ request: HTTPClientRequest, isolation: isolated (any Actor)? = #isolation
+    ) async throws(HTTPClientError) -> HTTPBodyStream {
         let id = reserve(), canceller = canceller
         let begin = StreamBegin()
         let outcome: Result<HTTPClientHead, HTTPClientError> = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            _ = isolation
+            return await withCheckedContinuation { continuation in
                 begin.onOutcome = { continuation.resume(returning: $0) }
                 begin.exchange = start(
                     request, id: id, onHead: { begin.received($0, canceller: { canceller(id) }) }, onBody: { begin.stream?.received($0) },
@@ -107,6 +121,8 @@ extension HTTPClient {
         return stream
     }
 }
+
+// The closures below name `isolation`: only then do they run where their caller does.
 
 /// A stream until somebody has it: from then on it is held by its reader alone.
 private final class StreamBegin {

@@ -24,7 +24,7 @@ public final class HTTPClient {
     private var lastExchange = 0
     private var sweeper: ReactorTimer?
     private let cancellations: Mailbox<Int>
-    var webSockets: [ObjectIdentifier: any WebSocketOfClient] = [:]
+    var webSockets: [Int: WebSocketOpening] = [:]
     /// Connections made since the beginning: fewer than requests where they are kept.
     public private(set) var dialed = 0
 
@@ -40,9 +40,12 @@ public final class HTTPClient {
         (self.reactor, self.options) = (reactor, options)
         let resolver = if let resolver { resolver } else { try NameResolver(reactor: reactor) }
         means = Dialer.Means(reactor: reactor, resolver: resolver, security: security, attemptDelay: options.attemptDelay)
-        // One for each exchange that there can be.
-        cancellations = try Mailbox(limit: options.waiting + options.connections + 1)
-        try cancellations.open(on: reactor) { [weak self] id in self?.exchanges[id]?.cancel() }
+        // One for each that can be given up.
+        cancellations = try Mailbox(limit: options.waiting + options.connections + options.webSockets + 1)
+        try cancellations.open(on: reactor) { [weak self] id in
+            self?.exchanges[id]?.cancel()
+            self?.webSockets[id]?.cancel()
+        }
         sweeper = reactor.makeTimer { [weak self] now in self?.sweep(at: now) }
     }
 
@@ -104,7 +107,7 @@ public final class HTTPClient {
         return lastExchange
     }
 
-    /// From any thread: gives the exchange of this number up.
+    /// From any thread: gives up the exchange, or the WebSocket that is being opened, of this number.
     var canceller: @Sendable (Int) -> Void { { [cancellations] id in _ = cancellations.put(id) } }
 
     func start(
