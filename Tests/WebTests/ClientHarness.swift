@@ -12,8 +12,7 @@ actor ClientHarness {
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
     private var client: HTTPClient?
     private var servers: [RawServer] = []
-    private var kept: [AnyObject] = []
-    private var exchanges: [HTTPExchange] = []
+    private(set) var kept: [AnyObject] = []
 
     typealias Answer = Result<HTTPClientResponse, HTTPClientError>
 
