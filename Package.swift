@@ -55,7 +55,7 @@ let package = Package(
 
         // App: composition roots.
         .executableTarget(
-            name: "waldo", dependencies: ["Wire", "RTC", "Crypto", "Web", "Service"], path: "Sources/App/waldo",
+            name: "waldo", dependencies: ["Wire", "RTC", "HTTP", "Crypto", "Web", "Service"], path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
         // Examples: one file each.

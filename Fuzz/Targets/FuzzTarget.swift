@@ -9,6 +9,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case h264, vp8, opus
     case dcep, address, base64
     case json, httpRequest, httpResponse, webSocket, proxyHeader, forwarded
+    case url, eventStream, noProxy
 
     public func run(_ bytes: Span<UInt8>) {
         switch self {
@@ -43,6 +44,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .webSocket: Self.webSocket(bytes)
         case .proxyHeader: Self.proxyHeader(bytes)
         case .forwarded: Self.forwarded(bytes)
+        case .url: Self.url(bytes)
+        case .eventStream: Self.eventStream(bytes)
+        case .noProxy: Self.noProxy(bytes)
         case .address: if let address = IPAddress(bytes.text) { precondition(IPAddress(address.description) == address, "\(address)") }
         case .base64: if let plain = Base64.decode(bytes.text) { precondition(Base64.encode(plain) == bytes.text, "not canonical") }
         }

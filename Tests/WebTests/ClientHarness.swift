@@ -62,6 +62,8 @@ actor ClientHarness {
 
     var dialed: Int { client?.dialed ?? 0 }
     var connectionCount: Int { client?.connectionCount ?? 0 }
+    var openWebSockets: Int { client?.webSocketCount ?? 0 }
+    func dropKept() { kept = [] }
     var requestCount: Int { client?.requestCount ?? 0 }
 
     func stop() {

@@ -9,6 +9,8 @@ let usage = """
       bench source   serve a live test picture to browsers, and measure it
       bench viewers  many viewers of a WHEP server, and what they receive
       bench web      the web server with one of each thing that it does
+      bench get      fetch with the HTTP client
+      bench ws       talk over a WebSocket
       bench peer     one peer that is driven by lines: for measurements and interoperability tests
       help           this text; `waldo COMMAND --help` says more
     """

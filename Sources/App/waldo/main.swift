@@ -20,7 +20,9 @@ case "bench":
     case "viewers": runBenchViewers(Array(arguments.dropFirst(2)))
     case "peer": runBenchPeer(Array(arguments.dropFirst(2)))
     case "web": runBenchWeb(Array(arguments.dropFirst(2)))
-    case let other: fail("bench: expected `source`, `viewers`, `peer` or `web`, got `\(other ?? "nothing")`", usage: usage)
+    case "get": runBenchGet(Array(arguments.dropFirst(2)))
+    case "ws": runBenchWebSocket(Array(arguments.dropFirst(2)))
+    case let other: fail("bench: expected `source`, `viewers`, `peer`, `web`, `get` or `ws`, got `\(other ?? "nothing")`", usage: usage)
     }
 case let command?:
     fail("unknown command `\(command)`", usage: usage)

@@ -72,6 +72,9 @@ public struct HTTPFields: Sendable {
         entries.append(Entry(nameStart: UInt32(start), nameEnd: UInt32(middle), valueStart: UInt32(middle), valueEnd: UInt32(bytes.count)))
     }
 
+    /// Whether the text may stand as a field's name, or as a method.
+    public static func isName(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(HTTPSyntax.isToken) }
+
     /// Whether the text may stand as a field's value.
     public static func isValue(_ text: String) -> Bool { text.utf8.allSatisfy(HTTPSyntax.isFieldValue) }
 

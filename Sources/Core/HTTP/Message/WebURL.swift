@@ -205,7 +205,10 @@ private struct Authority {
     private static func host(_ text: Substring) throws(WebURLError) -> String {
         let wrong = WebURLError(.host, "expected a host name or an IP address, got \(WebURLError.quote(String(text)))")
         if text.hasPrefix("[") {
-            guard let address = IPAddress(String(text.dropFirst().dropLast())), address.family == .v6 else { throw wrong }
+            // RFC 6874's zones are of no use to anybody else's resolver.
+            guard !text.utf8.contains(UInt8(ascii: "%")), let address = IPAddress(String(text.dropFirst().dropLast())),
+                address.family == .v6
+            else { throw wrong }
             return address.description
         }
         guard text.utf8.count <= 253, text.utf8.allSatisfy({ isInName($0) || $0 == UInt8(ascii: ".") }) else { throw wrong }

@@ -2,7 +2,7 @@ import Reactor
 import Wire
 
 /// Connects to the first of several addresses that takes it (RFC 8305): the next one is tried when one fails, or is slow. Lives on the reactor.
-final class AddressRace {
+package final class AddressRace {
     private var rest: [SocketAddress]
     private let delay: Duration
     private unowned let reactor: Reactor
@@ -16,7 +16,7 @@ final class AddressRace {
     private static let patience = Duration.seconds(120)
 
     /// `addresses`: at least one, in the system's order of preference.
-    init(
+    package init(
         to addresses: [IPAddress], port: UInt16, delay: Duration, reactor: Reactor,
         onOutcome: @escaping (Result<TCPConnection, SystemError>) -> Void
     ) {
@@ -33,7 +33,7 @@ final class AddressRace {
     }
 
     /// RFC 8305 clause 4: the families by turns, so that one without a way costs one delay.
-    static func interleaved(_ addresses: [IPAddress]) -> [IPAddress] {
+    package static func interleaved(_ addresses: [IPAddress]) -> [IPAddress] {
         guard let first = addresses.first else { return [] }
         var (same, other) = (addresses.filter { $0.family == first.family }[...], addresses.filter { $0.family != first.family }[...])
         var order: [IPAddress] = []

@@ -64,7 +64,10 @@ public final class HTTPClient {
 
     /// Requests that have no end yet.
     public var requestCount: Int { exchanges.count }
+    /// Kept, in use, or being made; WebSockets not included.
     public var connectionCount: Int { open }
+    /// Open, or being opened.
+    public var webSocketCount: Int { webSockets.count }
 
     // MARK: requests
 

@@ -1,0 +1,104 @@
+import Crypto
+import HTTP
+import Reactor
+import Web
+import Wire
+
+/// `waldo bench get` and `waldo bench ws`: the HTTP and WebSocket client, for trying it against other programs' servers.
+public actor WebFetch {
+    public struct Options: Sendable {
+        public var client = HTTPClientOptions()
+        public var trust = TLSTrust.system
+
+        public init() {}
+    }
+
+    public struct Summary: Sendable {
+        public var requests = 0
+        public var connections = 0
+    }
+
+    private nonisolated let reactor: Reactor
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
+    private let options: Options
+    private var made: HTTPClient?
+    private var summary = Summary()
+    private var session: WebSocketSession?
+    private let lines: Mailbox<WebSocketOrder>
+
+    public init(_ options: Options) throws {
+        self.options = options
+        reactor = try Reactor(name: "waldo-reactor")
+        lines = try Mailbox(limit: 64)
+    }
+
+    private func client() throws -> HTTPClient {
+        if let made { return made }
+        let client = try HTTPClient(reactor: reactor, options: options.client, trust: options.trust)
+        made = client
+        return client
+    }
+
+    /// The head, then the body in pieces, all on the reactor's thread.
+    public func fetch(
+        _ request: HTTPClientRequest, onHead: @escaping @Sendable (HTTPClientHead) -> Void, onBody: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws -> Summary {
+        let client = try client()
+        let stream = try await client.stream(request)
+        onHead(stream.head)
+        while let bytes = try await stream.next() { onBody(bytes) }
+        summary.requests += 1
+        summary.connections = client.dialed
+        return summary
+    }
+
+    // MARK: WebSocket
+
+    /// What is done with an open WebSocket.
+    public enum WebSocketOrder: Sendable {
+        case text(String)
+        case binary([UInt8])
+        case close(WebSocketCloseCode, String)
+    }
+
+    public enum WebSocketNews: Sendable {
+        case open(protocol: String?, fields: HTTPFields)
+        case text(String)
+        case binary([UInt8])
+        case closed(WebSocketCloseCode, String)
+        case failed(HTTPClientError)
+    }
+
+    /// From any thread. False: as many as may wait; try again.
+    public nonisolated func put(_ order: WebSocketOrder) -> Bool { lines.put(order) }
+
+    public func connect(_ url: WebURL, _ options: WebSocketClientOptions, onNews: @escaping @Sendable (WebSocketNews) -> Void) throws {
+        try client().connect(url, options) { [unowned self] outcome in
+            switch outcome {
+            case .failure(let error): onNews(.failed(error))
+            case .success(let session):
+                session.onMessage = { kind, message in
+                    var bytes: [UInt8] = []
+                    bytes.append(span: message)
+                    onNews(kind == .text ? .text(String(decoding: bytes, as: UTF8.self)) : .binary(bytes))
+                }
+                session.onClose = { onNews(.closed($0, $1)) }
+                onNews(.open(protocol: session.protocol, fields: session.request.fields))
+                opened(session)
+            }
+        }
+    }
+
+    private func opened(_ session: WebSocketSession) {
+        self.session = session
+        do {
+            try lines.open(on: reactor) { [weak session] order in
+                switch order {
+                case .text(let text): session?.send(text)
+                case .binary(let bytes): session?.send(.binary, bytes.span)
+                case .close(let code, let reason): session?.close(code, reason)
+                }
+            }
+        } catch { session.close(.internalError, error.description) }
+    }
+}
