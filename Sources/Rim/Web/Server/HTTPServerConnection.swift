@@ -62,6 +62,9 @@ final class HTTPServerConnection {
         socket.onClose = { [unowned self] in closed() }
     }
 
+    /// The socket closes with its owner, and then there is nobody to tell.
+    deinit { socket.onClose = nil }
+
     var isClosed: Bool { if case .closed = state { true } else { socket.isClosed } }
     var backlog: Int { socket.backlog + output.count }
     /// Nothing is under way: it may be closed without loss.
