@@ -13,11 +13,11 @@ final class SecureClientTests: XCTestCase {
     private func makeCertificate(_ names: [String]) throws -> (server: @Sendable () throws -> TLSServer, trust: TLSTrust, path: String) {
         let certificate = try Certificate.selfSigned(commonName: "test", names: names, unixTime: MonotonicClock.unixSeconds(), days: 2)
         let path = "/tmp/waldo-client-test-\(getpid())-\(names.joined()).pem"
-        let pem = certificate.pem
+        let pem = try certificate.pem()
         guard let file = unsafe fopen(path, "w") else { throw SystemError("fopen", path) }
         unsafe fputs(pem, file)
         unsafe fclose(file)
-        return ({ try TLSServer([.certificate(certificate)]) }, .file(path), path)
+        return ({ try TLSServer([.certificate(Certificate(pem: pem))]) }, .file(path), path)
     }
 
     func testCertificatesAreChecked() async throws {

@@ -62,7 +62,9 @@ final class WebSocketClientTests: XCTestCase {
                     }
                     session.onClose = { log.add("client closed \($0.rawValue) \($1)") }
                     for (kind, message) in sent { session.send(kind, message.span) }
-                    XCTAssertFalse(session.send(WebSocketBroadcast(.text, message.span)), "a client's frames are masked")
+                    let text = Array("x".utf8)
+                    let frame = WebSocketBroadcast(.text, text.span)
+                    XCTAssertFalse(session.send(frame), "a client's frames are masked")
                 }
             }
             let told = try await log.wait(4)
@@ -72,8 +74,6 @@ final class WebSocketClientTests: XCTestCase {
             await harness.stop()
         }
     }
-
-    private let message = Array("x".utf8)
 
     func testAServerThatAnswersWronglyIsRefused_RFC6455_4_1() async throws {
         let harness = try await ClientHarness()
@@ -177,7 +177,7 @@ final class WebSocketClientTests: XCTestCase {
         // The server answers pings: it is not gone. Then it goes.
         for _ in 0..<20 { await harness.run { _, _ in } }
         await harness.run { harness, _ in harness.dropKept() }
-        let told = try await log.wait(3)
+        let told = try await log.wait(2)
         XCTAssertTrue(told.contains { $0.hasPrefix("closed 1006") || $0.hasPrefix("closed 1001") }, "\(told)")
         await harness.stop()
     }

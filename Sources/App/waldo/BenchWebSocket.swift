@@ -57,7 +57,7 @@ private func put(_ order: WebFetch.WebSocketOrder, _ fetch: WebFetch) { while !f
 
 private func show(_ news: WebFetch.WebSocketNews) {
     switch news {
-    case .open(let name, _): say("open" + (name.map { " \($0)" } ?? ""))
+    case .open(let name): say("open" + (name.map { " \($0)" } ?? ""))
     case .text(let text): say("text \(text)")
     case .binary(let bytes): say("binary \(Hex.encode(bytes))")
     case .closed(let code, let reason):

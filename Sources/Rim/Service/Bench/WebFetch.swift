@@ -16,6 +16,8 @@ public actor WebFetch {
     public struct Summary: Sendable {
         public var requests = 0
         public var connections = 0
+
+        public init() {}
     }
 
     private nonisolated let reactor: Reactor
@@ -23,7 +25,7 @@ public actor WebFetch {
     private let options: Options
     private var made: HTTPClient?
     private var summary = Summary()
-    private var session: WebSocketSession?
+    private var talk: Talk?
     private let lines: Mailbox<WebSocketOrder>
 
     public init(_ options: Options) throws {
@@ -62,7 +64,7 @@ public actor WebFetch {
     }
 
     public enum WebSocketNews: Sendable {
-        case open(protocol: String?, fields: HTTPFields)
+        case open(protocol: String?)
         case text(String)
         case binary([UInt8])
         case closed(WebSocketCloseCode, String)
@@ -73,25 +75,36 @@ public actor WebFetch {
     public nonisolated func put(_ order: WebSocketOrder) -> Bool { lines.put(order) }
 
     public func connect(_ url: WebURL, _ options: WebSocketClientOptions, onNews: @escaping @Sendable (WebSocketNews) -> Void) throws {
-        try client().connect(url, options) { [unowned self] outcome in
+        let talk = Talk(lines, reactor, onNews)
+        self.talk = talk
+        try client().connect(url, options) { outcome in
             switch outcome {
             case .failure(let error): onNews(.failed(error))
-            case .success(let session):
-                session.onMessage = { kind, message in
-                    var bytes: [UInt8] = []
-                    bytes.append(span: message)
-                    onNews(kind == .text ? .text(String(decoding: bytes, as: UTF8.self)) : .binary(bytes))
-                }
-                session.onClose = { onNews(.closed($0, $1)) }
-                onNews(.open(protocol: session.protocol, fields: session.request.fields))
-                opened(session)
+            case .success(let session): talk.begin(session)
             }
         }
     }
+}
 
-    private func opened(_ session: WebSocketSession) {
-        self.session = session
-        do {
+/// An open WebSocket between its orders and its news. Lives on the reactor.
+private final class Talk {
+    private let lines: Mailbox<WebFetch.WebSocketOrder>
+    private let reactor: Reactor
+    private let onNews: (WebFetch.WebSocketNews) -> Void
+
+    init(_ lines: Mailbox<WebFetch.WebSocketOrder>, _ reactor: Reactor, _ onNews: @escaping (WebFetch.WebSocketNews) -> Void) {
+        (self.lines, self.reactor, self.onNews) = (lines, reactor, onNews)
+    }
+
+    func begin(_ session: WebSocketSession) {
+        session.onMessage = { [onNews] kind, message in
+            var bytes: [UInt8] = []
+            bytes.append(span: message)
+            onNews(kind == .text ? .text(String(decoding: bytes, as: UTF8.self)) : .binary(bytes))
+        }
+        session.onClose = { [onNews] in onNews(.closed($0, $1)) }
+        onNews(.open(protocol: session.protocol))
+        do throws(SystemError) {
             try lines.open(on: reactor) { [weak session] order in
                 switch order {
                 case .text(let text): session?.send(text)
