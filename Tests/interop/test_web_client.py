@@ -261,7 +261,8 @@ class Proxy:
                 writer.write(b"HTTP/1.1 200 Connection Established\r\n\r\n")
             else:
                 host, _, path = target.removeprefix("http://").partition("/")
-                other = await asyncio.open_connection(*host.split(":"))
+                name, _, port = host.partition(":")
+                other = await asyncio.open_connection(name, int(port or 80))
                 other[1].write(f"{method} /{path} HTTP/1.1\r\nHost: {fields['Host']}\r\nConnection: close\r\n"
                                f"Accept-Encoding: identity\r\n\r\n".encode())
             await asyncio.gather(self.pump(reader, other[1]), self.pump(other[0], writer))
@@ -297,7 +298,7 @@ def test_proxies(client, authority):
             assert proxy.asked == []
             await client.run("get", "http://robot.invalid/", environment={"HTTP_PROXY": url}, expects=1)
             assert proxy.asked == []
-            await client.run("get", "http://robot.invalid/", environment=environment)
+            await client.run("get", "http://robot.invalid/", environment=environment, expects=1)
             await client.run("get", "https://robot.invalid/", environment=environment, expects=1)
             assert proxy.asked == [("GET", "http://robot.invalid/"), ("CONNECT", "robot.invalid:443")]
             proxy.asked.clear()
@@ -338,7 +339,7 @@ def test_websockets_as_server(client, authority, secure, compress):
             long = "é" * 300_000
             lines = ["hello", "", "binary", "fragments", "headers", long, "big", "last"]
             out = await client.run(
-                "ws", url, *client.trust, "--protocol", "none", "--protocol", "echo", "--field", "Authorization: Bearer x",
+                "ws", url, *client.trust, "--protocol", "none", "--protocol", "echo", "--field", "Authorization: Bearer x", "--messages", "8",
                 *(["--compress"] if compress else []), data="".join(line + "\n" for line in lines).encode())
             got = out.decode().split("\n")
             assert got[0] == "open echo"
@@ -346,7 +347,7 @@ def test_websockets_as_server(client, authority, secure, compress):
                         "text last", "closed 1000", ""]
             assert [line[:80] for line in got[1:]] == [line[:80] for line in expected]
             assert got[1:] == expected
-            error = await client.run("ws", url, *client.trust, "--stay", "--limit", "1000", data=b"big\n", expects=1)
+            error = await client.run("ws", url, *client.trust, "--protocol", "echo", "--stay", "--limit", "1000", data=b"big\n", expects=1)
             assert error == ""
 
     run_async(body())
@@ -367,7 +368,7 @@ def test_ends_of_websockets(client):
             code, lines = await talk("--stay", "--limit", "1000", data=b"big\n")
             assert code == 1 and lines[1].startswith("closed 1009 ")
             # Pings are sent in silence, and answered.
-            code, lines = await talk("--ping", "1", "--stay", data=b"hi\n" if False else b"close\n")
+            code, lines = await talk("--ping", "1", "--stay", data=b"close\n")
             assert code == 1
             server.close()
         async with Serving() as server:
@@ -384,7 +385,8 @@ def test_websockets_through_a_proxy(client, authority):
                     websockets.serve(echo, "127.0.0.1", 0, ssl=server_context(authority)) as secure, Proxy() as proxy):
             for scheme, server in (("ws", plain), ("wss", secure)):
                 port = server.sockets[0].getsockname()[1]
-                out = await client.run("ws", f"{scheme}://127.0.0.1:{port}/", *client.trust, "--proxy", f"127.0.0.1:{proxy.port}", data=b"hi\n")
+                out = await client.run("ws", f"{scheme}://127.0.0.1:{port}/", *client.trust, "--messages", "1",
+                                       "--proxy", f"127.0.0.1:{proxy.port}", data=b"hi\n")
                 assert out == b"open\ntext hi\nclosed 1000\n"
                 assert proxy.asked.pop() == ("CONNECT", f"127.0.0.1:{port}")
 
@@ -403,7 +405,7 @@ def test_against_our_own_server(binary, client, tmp_path):
             assert json.loads(out.partition(b"\n\n")[2]) == {"hello": "world", "number": 3}
             assert b"Hello, unix!" in await client.run("get", "http://x/text/unix", "--unix", tmp_path / "s")
             for compress in ([], ["--compress"]):
-                out = await client.run("ws", f"wss://127.0.0.1:{port}/ws", *insecure, *compress, data=b"one\ntwo\n")
+                out = await client.run("ws", f"wss://127.0.0.1:{port}/ws", *insecure, *compress, "--messages", "2", data=b"one\ntwo\n")
                 assert out == b"open\ntext one\ntext two\nclosed 1000\n"
             assert b"Hello" in await client.run("get", "http://x/text/unix", "--unix", tmp_path / "s", "--repeat", "3")
 

@@ -13,7 +13,8 @@ private let benchWebSocketUsage = """
       --field NAME:VALUE one more field of the request; may be repeated
       --compress         offer permessage-deflate
       --binary           send the lines as binary messages
-      --stay             at the end of the input stay until the other side closes
+      --messages N       close after so many messages of the other side, not at the end of the input
+      --stay             stay until the other side closes
       --ping SECONDS     ask after so much silence                   (20)
       --limit BYTES      the longest message that is taken           (1048576)
       --unix PATH        connect to this Unix-domain socket
@@ -28,7 +29,7 @@ private let benchWebSocketUsage = """
 func runBenchWebSocket(_ arguments: [String]) -> Never {
     let line = CommandLineOptions(
         Array(arguments.first?.hasPrefix("--") == false ? arguments.dropFirst() : arguments[...]),
-        known: clientOptions.union(["protocol", "ping", "limit"]), switches: ["compress", "binary", "stay", "tls-insecure"],
+        known: clientOptions.union(["protocol", "ping", "limit", "messages"]), switches: ["compress", "binary", "stay", "tls-insecure"],
         usage: benchWebSocketUsage)
     let url = line.url(arguments.first, usage: benchWebSocketUsage)
     var options = WebSocketClientOptions()
@@ -44,11 +45,12 @@ func runBenchWebSocket(_ arguments: [String]) -> Never {
     signal(SIGPIPE, SIG_IGN)
     let fetch: WebFetch
     do { fetch = try WebFetch(line.fetchOptions()) } catch { fail("cannot start: \(error)") }
+    let messages = line.text("messages").map { _ in line.number("messages", 1...1_000_000_000, default: 1) }
     _ = Task { [options] in
-        do { try await fetch.connect(url, options, onNews: show) } catch { fail("cannot start: \(error)") }
+        do { try await fetch.connect(url, options, messages: messages, onNews: show) } catch { fail("cannot start: \(error)") }
     }
     while let text = readLine() { put(line.isOn("binary") ? .binary(Array(text.utf8)) : .text(text), fetch) }
-    if !line.isOn("stay") { put(.close(.normal, ""), fetch) }
+    if !line.isOn("stay"), messages == nil { put(.close(.normal, ""), fetch) }
     while true { pause() }
 }
 

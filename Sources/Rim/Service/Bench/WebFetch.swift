@@ -74,8 +74,11 @@ public actor WebFetch {
     /// From any thread. False: as many as may wait; try again.
     public nonisolated func put(_ order: WebSocketOrder) -> Bool { lines.put(order) }
 
-    public func connect(_ url: WebURL, _ options: WebSocketClientOptions, onNews: @escaping @Sendable (WebSocketNews) -> Void) throws {
-        let talk = Talk(lines, reactor, onNews)
+    /// `messages`: closed when so many have come.
+    public func connect(
+        _ url: WebURL, _ options: WebSocketClientOptions, messages: Int? = nil, onNews: @escaping @Sendable (WebSocketNews) -> Void
+    ) throws {
+        let talk = Talk(lines, reactor, messages: messages, onNews)
         self.talk = talk
         try client().connect(url, options) { outcome in
             switch outcome {
@@ -92,15 +95,19 @@ private final class Talk {
     private let reactor: Reactor
     private let onNews: (WebFetch.WebSocketNews) -> Void
 
-    init(_ lines: Mailbox<WebFetch.WebSocketOrder>, _ reactor: Reactor, _ onNews: @escaping (WebFetch.WebSocketNews) -> Void) {
-        (self.lines, self.reactor, self.onNews) = (lines, reactor, onNews)
+    private var left: Int?
+
+    init(_ lines: Mailbox<WebFetch.WebSocketOrder>, _ reactor: Reactor, messages: Int?, _ onNews: @escaping (WebFetch.WebSocketNews) -> Void) {
+        (self.lines, self.reactor, left, self.onNews) = (lines, reactor, messages, onNews)
     }
 
     func begin(_ session: WebSocketSession) {
-        session.onMessage = { [onNews] kind, message in
+        session.onMessage = { [weak session, onNews, self] kind, message in
             var bytes: [UInt8] = []
             bytes.append(span: message)
             onNews(kind == .text ? .text(String(decoding: bytes, as: UTF8.self)) : .binary(bytes))
+            left = left.map { $0 - 1 }
+            if left == 0 { session?.close(.normal) }
         }
         session.onClose = { [onNews] in onNews(.closed($0, $1)) }
         onNews(.open(protocol: session.protocol))
