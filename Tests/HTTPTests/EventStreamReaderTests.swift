@@ -20,7 +20,9 @@ final class EventStreamReaderTests: XCTestCase {
     private func check(_ text: String, _ expected: [String], limit: Int = 1000, line: UInt = #line) {
         let bytes = Array(text.utf8)
         XCTAssertEqual(read([bytes], limit: limit), expected, line: line)
-        for cut in 0...bytes.count { XCTAssertEqual(read([Array(bytes[..<cut]), Array(bytes[cut...])], limit: limit), expected, "\(cut)", line: line) }
+        for cut in 0...bytes.count {
+            XCTAssertEqual(read([Array(bytes[..<cut]), Array(bytes[cut...])], limit: limit), expected, "\(cut)", line: line)
+        }
         XCTAssertEqual(read(bytes.map { [$0] }, limit: limit), expected, line: line)
     }
 
@@ -50,7 +52,9 @@ final class EventStreamReaderTests: XCTestCase {
     func testLimits() {
         check("data: 34567890\n\n", ["message|34567890|", "|-1"], limit: 14)
         check("data: 345678901\n\n", ["expected lines of at most 14 bytes in the event stream, got a longer one", "|-1"], limit: 14)
-        check("data: 2345678\ndata: 2345678\n\n", ["expected events of at most 14 bytes in the event stream, got a longer one", "|-1"], limit: 14)
+        check(
+            "data: 2345678\ndata: 2345678\n\n", ["expected events of at most 14 bytes in the event stream, got a longer one", "|-1"],
+            limit: 14)
     }
 
     func testBytesThatAreNoTextAreReplaced() {

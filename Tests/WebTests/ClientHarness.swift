@@ -135,7 +135,8 @@ final class RawServer {
         let bytes = connection.received, mark = Array("\r\n\r\n".utf8)
         guard bytes.count >= 4, let end = (0...(bytes.count - 4)).first(where: { Array(bytes[$0..<($0 + 4)]) == mark }) else { return nil }
         var request = Request(
-            head: String(decoding: bytes[..<(end + 2)], as: UTF8.self), body: [], connection: connection.number, number: connection.requests)
+            head: String(decoding: bytes[..<(end + 2)], as: UTF8.self), body: [], connection: connection.number, number: connection.requests
+        )
         let length = request.field("expect") == nil ? request.field("content-length").flatMap { Int($0) } ?? 0 : 0
         guard bytes.count >= end + 4 + length else { return nil }
         request.body = Array(bytes[(end + 4)..<(end + 4 + length)])

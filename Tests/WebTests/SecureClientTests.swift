@@ -140,7 +140,9 @@ final class SecureClientTests: XCTestCase {
             // 127.0.0.2 has no listener, 192.0.2.1 nobody at all: refused at once, or silent.
             for addresses in [["127.0.0.2", "127.0.0.1"], ["::1", "127.0.0.1"], ["192.0.2.1", "127.0.0.1"]] {
                 harness.keep(
-                    AddressRace(to: addresses.compactMap { IPAddress($0) }, port: UInt16(port), delay: .milliseconds(20), reactor: harness.reactor) {
+                    AddressRace(
+                        to: addresses.compactMap { IPAddress($0) }, port: UInt16(port), delay: .milliseconds(20), reactor: harness.reactor
+                    ) {
                         switch $0 {
                         case .success(let socket): log.add("\(socket.remote.ip)")
                         case .failure(let error): log.add("\(error)")
@@ -148,7 +150,9 @@ final class SecureClientTests: XCTestCase {
                     })
             }
             harness.keep(
-                AddressRace(to: [IPAddress(127, 0, 0, 2), IPAddress(127, 0, 0, 3)], port: UInt16(port), delay: .seconds(5), reactor: harness.reactor) {
+                AddressRace(
+                    to: [IPAddress(127, 0, 0, 2), IPAddress(127, 0, 0, 3)], port: UInt16(port), delay: .seconds(5), reactor: harness.reactor
+                ) {
                     if case .failure(let error) = $0 { log.add(error.call) }
                 })
         }

@@ -56,7 +56,9 @@ final class WebSocketClientTests: XCTestCase {
                         var bytes: [UInt8] = []
                         bytes.append(span: message)
                         if received == -1 { log.add("first: \(String(decoding: bytes, as: UTF8.self))") }
-                        if received >= 0, kind != sent[received].0 || bytes != sent[received].1 { log.add("message \(received) is another") }
+                        if received >= 0, kind != sent[received].0 || bytes != sent[received].1 {
+                            log.add("message \(received) is another")
+                        }
                         received += 1
                         if received == sent.count { session.close(.normal, "done") }
                     }
@@ -83,8 +85,14 @@ final class WebSocketClientTests: XCTestCase {
             ("HTTP/1.1 401 Unauthorized\r\n\r\n", "401 Unauthorized: expected 101 Switching Protocols, got 401 Unauthorized"),
             ("HTTP/1.1 101 X\r\n\(upgrade)Sec-WebSocket-Accept: AAAA\r\n\r\n", "expected the answer to our Sec-WebSocket-Key, got another"),
             ("HTTP/1.1 101 X\r\n\(accept)\r\n", "expected `Upgrade: websocket` and `Connection: Upgrade` in the answer"),
-            ("HTTP/1.1 101 X\r\n\(upgrade)\(accept)Sec-WebSocket-Protocol: other\r\n\r\n", "expected one of our sub-protocols, got another"),
-            ("HTTP/1.1 101 X\r\n\(upgrade)\(accept)Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", "expected the extensions that were offered"),
+            (
+                "HTTP/1.1 101 X\r\n\(upgrade)\(accept)Sec-WebSocket-Protocol: other\r\n\r\n",
+                "expected one of our sub-protocols, got another"
+            ),
+            (
+                "HTTP/1.1 101 X\r\n\(upgrade)\(accept)Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+                "expected the extensions that were offered"
+            ),
             ("nonsense\r\n\r\n", "cannot be read"), ("", "the connection ended before a response"),
         ]
         for (text, expected) in table {
@@ -119,7 +127,8 @@ final class WebSocketClientTests: XCTestCase {
         }
         XCTAssertEqual(try check("permessage-deflate; server_no_context_takeover; client_max_window_bits=10")?.clientWindowBits, 10)
         for wrong in [
-            "permessage-deflate", "permessage-deflate; client_no_context_takeover", "permessage-deflate; server_no_context_takeover; client_max_window_bits=8",
+            "permessage-deflate", "permessage-deflate; client_no_context_takeover",
+            "permessage-deflate; server_no_context_takeover; client_max_window_bits=8",
             "permessage-deflate; server_no_context_takeover; x", "x-webkit-deflate-frame",
             "permessage-deflate; server_no_context_takeover, permessage-deflate; server_no_context_takeover",
         ] { XCTAssertThrowsError(try check(wrong), wrong) }
@@ -144,7 +153,8 @@ final class WebSocketClientTests: XCTestCase {
         XCTAssertEqual(
             told,
             [
-                "127.0.0.1:\(port): waited 60 ms for the response", "1 requests wait already: the servers are slower than the requests come",
+                "127.0.0.1:\(port): waited 60 ms for the response",
+                "1 requests wait already: the servers are slower than the requests come",
             ])
         try await harness.run { _, client in
             client.connect(try WebURL("wss://127.0.0.1:\(port)/"), sha1: Self.sha1) { outcome in

@@ -29,6 +29,7 @@ public struct HTTPStatus: RawRepresentable, Sendable, Hashable, CustomStringConv
     public static let notFound = HTTPStatus(404)
     public static let methodNotAllowed = HTTPStatus(405)
     public static let notAcceptable = HTTPStatus(406)
+    public static let proxyAuthenticationRequired = HTTPStatus(407)
     public static let requestTimeout = HTTPStatus(408)
     public static let conflict = HTTPStatus(409)
     public static let gone = HTTPStatus(410)

@@ -37,7 +37,9 @@ public struct WebURL: Sendable, Hashable, CustomStringConvertible {
 
     /// `allowsCredentials`: whether `user:password@` may stand before the host. In what is asked for it may not (RFC 9110 clause 4.2.4).
     public init(_ text: String, allowsCredentials: Bool = false) throws(WebURLError) {
-        guard text.utf8.count <= Self.longest else { throw WebURLError(.tooLong, "expected at most \(Self.longest) bytes, got \(text.utf8.count)") }
+        guard text.utf8.count <= Self.longest else {
+            throw WebURLError(.tooLong, "expected at most \(Self.longest) bytes, got \(text.utf8.count)")
+        }
         guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")), let scheme = Scheme(rawValue: text[..<colon].lowercased()),
             text[colon...].hasPrefix("://")
         else {
@@ -221,7 +223,9 @@ private struct Authority {
         return address.description
     }
 
-    private static func isInName(_ byte: UInt8) -> Bool { WebURL.isUnreserved(byte) && byte != UInt8(ascii: ".") && byte != UInt8(ascii: "~") }
+    private static func isInName(_ byte: UInt8) -> Bool {
+        WebURL.isUnreserved(byte) && byte != UInt8(ascii: ".") && byte != UInt8(ascii: "~")
+    }
 }
 
 /// Why a text is no URL that can be asked for.

@@ -97,7 +97,9 @@ private final class Talk {
 
     private var left: Int?
 
-    init(_ lines: Mailbox<WebFetch.WebSocketOrder>, _ reactor: Reactor, messages: Int?, _ onNews: @escaping (WebFetch.WebSocketNews) -> Void) {
+    init(
+        _ lines: Mailbox<WebFetch.WebSocketOrder>, _ reactor: Reactor, messages: Int?, _ onNews: @escaping (WebFetch.WebSocketNews) -> Void
+    ) {
         (self.lines, self.reactor, left, self.onNews) = (lines, reactor, messages, onNews)
     }
 

@@ -24,7 +24,10 @@ final class Dialer {
     private var socket: TCPConnection?
     private var parser = HTTPResponseParser()
 
-    init(_ route: ServerRoute, tunnelsAlways: Bool = false, _ means: Means, onOutcome: @escaping (Result<TCPConnection, HTTPClientError>) -> Void) {
+    init(
+        _ route: ServerRoute, tunnelsAlways: Bool = false, _ means: Means,
+        onOutcome: @escaping (Result<TCPConnection, HTTPClientError>) -> Void
+    ) {
         (self.route, self.tunnelsAlways, self.means, self.onOutcome) = (route, tunnelsAlways, means, onOutcome)
     }
 

@@ -7,8 +7,8 @@ internal import CZlib
     private let inflater: UnsafeMutablePointer<z_stream>
     private var left: Int
     private let scratch = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 16 << 10)
-    /// Between members, where the data may end.
-    package private(set) var isAtEnd = false
+    /// Before the first byte and between members, where the data may end.
+    package private(set) var isAtEnd = true
 
     /// `limit`: of what comes out, bytes.
     package init(limit: Int) {

@@ -13,6 +13,7 @@ public final class HTTPBodyStream {
     private var reader = EventStreamReader()
     /// Bytes that the reader of events has not taken yet.
     private var unread: [UInt8] = []
+    private var readUpTo = 0
     private let canceller: @Sendable () -> Void
 
     /// Bytes that wait here before the server has to.
@@ -68,13 +69,13 @@ public final class HTTPBodyStream {
         while true {
             if let event = try readEvent() { return event }
             guard let bytes = try await next() else { return nil }
-            unread = bytes
+            (unread, readUpTo) = (bytes, 0)
         }
     }
 
     private func readEvent() throws(EventStreamError) -> EventStreamReader.Event? {
-        var offset = 0
-        defer { unread.removeFirst(offset) }
+        var offset = readUpTo
+        defer { readUpTo = offset }
         return try reader.next(unread.span, &offset)
     }
 

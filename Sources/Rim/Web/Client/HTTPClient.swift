@@ -25,6 +25,7 @@ public final class HTTPClient {
     private var sweeper: ReactorTimer?
     private let cancellations: Mailbox<Int>
     var webSockets: [Int: WebSocketOpening] = [:]
+    private var compressors: [Int: DeflateCompressor] = [:]
     /// Connections made since the beginning: fewer than requests where they are kept.
     public private(set) var dialed = 0
 
@@ -72,7 +73,7 @@ public final class HTTPClient {
     // MARK: requests
 
     /// Asks. The body comes in pieces, which are good for the call; `onEnd` is called once, after it nothing. None is called before this returns.
-    /// The client holds the exchange until its end.
+    /// The client holds the exchange until its end. CONNECT is the client's own business.
     @discardableResult
     public func start(
         _ request: HTTPClientRequest, onHead: ((HTTPClientHead) -> Void)? = nil, onBody: ((Span<UInt8>) -> Void)? = nil,
@@ -118,6 +119,7 @@ public final class HTTPClient {
         onEnd: @escaping (Result<Void, HTTPClientError>) -> Void
     ) -> HTTPExchange {
         reactor.checkIsolated()
+        precondition(HTTPFields.isName(request.method.rawValue) && request.method != .connect, "no method to ask with: \(request.method)")
         let exchange = HTTPExchange(id: id, request, client: self, onHead: onHead, onBody: onBody, onEnd: onEnd)
         exchanges[exchange.id] = exchange
         exchange.starting {
@@ -125,6 +127,14 @@ public final class HTTPClient {
             if waiting.count > options.waiting, exchange.isWaiting { exchange.fail(.tooManyWaiting(limit: options.waiting)) }
         }
         return exchange
+    }
+
+    /// Nothing is kept between messages: one serves all WebSockets with the same window.
+    func compressor(windowBits: Int) -> DeflateCompressor {
+        if let made = compressors[windowBits] { return made }
+        let made = DeflateCompressor(windowBits: windowBits)
+        compressors[windowBits] = made
+        return made
     }
 
     // MARK: for exchanges

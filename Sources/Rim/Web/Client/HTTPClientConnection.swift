@@ -139,7 +139,9 @@ final class HTTPClientConnection {
                 guard self.exchange === exchange else { return }
             }
         } catch {
-            lost(error.code == .bodyTooLong ? .bodyTooLong(host: route.name, limit: parser.limits.body) : .malformed(host: route.name, error))
+            lost(
+                error.code == .bodyTooLong ? .bodyTooLong(host: route.name, limit: parser.limits.body) : .malformed(host: route.name, error)
+            )
         }
     }
 

@@ -34,6 +34,7 @@ public final class WebSocketOpening {
     private var parser = HTTPResponseParser()
     private var informational = 0
     private var timer: ReactorTimer?
+    private var isEnding = false
     /// What went wrong in `begin` is told after it.
     private var isStarting = false
     private var early: HTTPClientError?
@@ -130,7 +131,8 @@ public final class WebSocketOpening {
         let now = MonotonicClock.now()
         let session = WebSocketSession(
             client: socket, request: HTTPRequest(head: request, target: target, client: peer, id: ""), agreement: agreement,
-            configuration: options.connection, compressor: agreement.deflate.map { DeflateCompressor(windowBits: $0.clientWindowBits) },
+            configuration: options.connection,
+            compressor: agreement.deflate.flatMap { client?.compressor(windowBits: $0.clientWindowBits) },
             mask: { [weak self] in self?.randomness.next() ?? 0 }, at: now)
         self.session = session
         tick(now)
@@ -153,13 +155,17 @@ public final class WebSocketOpening {
             let stage = dialer?.stage ?? .response
             return fail(.timeout(host: route.name, stage, after: client?.options.connectTimeout ?? .zero))
         }
+        guard !isEnding else { return socket?.close() ?? () }
         session.advance(to: now)
         tick(now)
     }
 
     /// A close that is begun has a deadline nearer than the one before.
     private func tick(_ now: Instant) {
-        timer?.deadline = session?.deadline.map { min($0, now + Self.longestTick) }
+        guard let session else { return }
+        isEnding = session.deadline == nil
+        // What is said last has as long to be taken as a close has to be answered.
+        timer?.deadline = session.deadline.map { min($0, now + Self.longestTick) } ?? now + options.connection.closeTimeout
     }
 
     private func peerEnded() {
