@@ -85,7 +85,7 @@ let package = Package(
         tests("FuzzTests", ["FuzzTargets"]),
         tests("HTTPTests", ["Wire", "HTTP"]),
         tests("ReactorTests", ["Wire", "Reactor", "TestSupport"]),
-        tests("WebTests", ["Wire", "HTTP", "Reactor", "Web", "TestSupport"]),
+        tests("WebTests", ["Wire", "HTTP", "Reactor", "Crypto", "Web", "TestSupport"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],
     swiftLanguageModes: [.v6]

@@ -8,7 +8,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case rtp, rtcp, nack, pictureLoss, fullIntra, remb, transportFeedback
     case h264, vp8, opus
     case dcep, address, base64
-    case json, httpRequest, httpResponse, webSocket, proxyHeader, forwarded, multipart
+    case json, httpRequest, httpResponse, chunkedBody, webSocket, proxyHeader, forwarded, multipart
+    case url, eventStream, noProxy
 
     public func run(_ bytes: Span<UInt8>) {
         switch self {
@@ -40,10 +41,14 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .json: Self.json(bytes)
         case .httpRequest: Self.httpRequest(bytes)
         case .httpResponse: Self.httpResponse(bytes)
+        case .chunkedBody: Self.chunkedBody(bytes)
         case .webSocket: Self.webSocket(bytes)
         case .proxyHeader: Self.proxyHeader(bytes)
         case .forwarded: Self.forwarded(bytes)
         case .multipart: Self.multipart(bytes)
+        case .url: Self.url(bytes)
+        case .eventStream: Self.eventStream(bytes)
+        case .noProxy: Self.noProxy(bytes)
         case .address: if let address = IPAddress(bytes.text) { precondition(IPAddress(address.description) == address, "\(address)") }
         case .base64: if let plain = Base64.decode(bytes.text) { precondition(Base64.encode(plain) == bytes.text, "not canonical") }
         }

@@ -60,6 +60,35 @@ extension FuzzTarget {
         _ = try? parser.connectionEnded()
     }
 
+    static func chunkedBody(_ bytes: Span<UInt8>) {
+        let head = Array("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".utf8)
+        func read(_ pieces: [Range<Int>]) -> [String] {
+            var parser = HTTPRequestParser(limits: HTTPLimits(startLine: 64, head: 256, fields: 5, body: 512))
+            var steps: [String] = [], body: [UInt8] = []
+            do throws(HTTPError) {
+                var offset = 0
+                _ = try parser.next(head.span, &offset)
+                for piece in pieces {
+                    let part = bytes.extracting(piece)
+                    var offset = 0
+                    while let event = try parser.next(part, &offset) {
+                        switch event {
+                        case .head: steps.append("head")
+                        case .body(let range): body.append(span: part.extracting(range))
+                        case .end: steps.append("end of \(body)")
+                        }
+                        precondition(body.count <= 512, "a body longer than allowed")
+                        if case .end = event { body = [] }
+                    }
+                }
+            } catch { steps.append("\(error.code)") }
+            return steps
+        }
+        let whole = read([0..<bytes.count])
+        precondition(whole == read([0..<cut(bytes), cut(bytes)..<bytes.count]), "a cut changes the outcome")
+        precondition(whole == read((0..<bytes.count).map { $0..<$0 + 1 }), "byte by byte the outcome is another")
+    }
+
     static func webSocket(_ bytes: Span<UInt8>) {
         func read(_ pieces: [Range<Int>]) -> [String] {
             var connection = WebSocketConnection(at: .zero)
@@ -136,5 +165,42 @@ extension FuzzTarget {
         precondition(whole == read([0..<cut(body), cut(body)..<body.count]), "a cut changes the outcome")
         precondition(whole == read((0..<body.count).map { $0..<$0 + 1 }), "byte by byte the outcome is another")
         _ = try? HTTPForm(body.array, contentType: type, limits: limits)
+    }
+
+    /// What is a URL is printed and read again; then it is a reference in itself, and a redirection of itself.
+    static func url(_ bytes: Span<UInt8>) {
+        guard let url = try? WebURL(bytes.text, allowsCredentials: true) else {
+            if let base = try? WebURL("https://a.b/c/d?e") { _ = try? base.resolve(bytes.text) }
+            return
+        }
+        guard let again = try? WebURL(url.description) else { preconditionFailure("\(url) does not parse again") }
+        precondition(again.description == url.description && again.origin == url.origin, "\(url) is printed differently the second time")
+        precondition(url.target.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }, "a target with what may not stand in one")
+        precondition(HTTPFields.isValue(url.authority), "a host with what may not stand in a field")
+        precondition((try? url.resolve(url.description)) == again, "\(url) is another to itself")
+        _ = ProxyEnvironment().proxy(for: url)
+        _ = try? HTTPProxy(bytes.text)
+    }
+
+    static func eventStream(_ bytes: Span<UInt8>) {
+        func read(_ pieces: [Range<Int>]) -> [String] {
+            var reader = EventStreamReader(limit: 64)
+            var steps: [String] = []
+            do throws(EventStreamError) {
+                for piece in pieces {
+                    var offset = 0
+                    while let event = try reader.next(bytes.extracting(piece), &offset) { steps.append("\(event)") }
+                }
+            } catch { steps.append("\(error)") }
+            return steps + [reader.lastEventID]
+        }
+        precondition(read([0..<bytes.count]) == read([0..<cut(bytes), cut(bytes)..<bytes.count]), "a cut changes the outcome")
+    }
+
+    static func noProxy(_ bytes: Span<UInt8>) {
+        guard let environment = try? ProxyEnvironment(["http_proxy": "p", "no_proxy": bytes.text]) else { return }
+        for text in ["http://a.b/", "http://10.0.0.1:81/", "http://[2001:db8::1]/"] {
+            if let url = try? WebURL(text) { _ = environment.proxy(for: url) }
+        }
     }
 }

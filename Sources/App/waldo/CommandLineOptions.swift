@@ -10,6 +10,8 @@ let usage = """
       bench viewers  many viewers of a WHEP server, and what they receive
       bench web      the web server with one of each thing that it does
       bench web-load many clients of a web server, and what they get
+      bench get      fetch with the HTTP client
+      bench ws       talk over a WebSocket
       bench peer     one peer that is driven by lines: for measurements and interoperability tests
       help           this text; `waldo COMMAND --help` says more
     """

@@ -21,7 +21,10 @@ case "bench":
     case "peer": runBenchPeer(Array(arguments.dropFirst(2)))
     case "web": runBenchWeb(Array(arguments.dropFirst(2)))
     case "web-load": runBenchWebLoad(Array(arguments.dropFirst(2)))
-    case let other: fail("bench: expected `source`, `viewers`, `peer`, `web` or `web-load`, got `\(other ?? "nothing")`", usage: usage)
+    case "get": runBenchGet(Array(arguments.dropFirst(2)))
+    case "ws": runBenchWebSocket(Array(arguments.dropFirst(2)))
+    case let other:
+        fail("bench: expected `source`, `viewers`, `peer`, `web`, `web-load`, `get` or `ws`, got `\(other ?? "nothing")`", usage: usage)
     }
 case let command?:
     fail("unknown command `\(command)`", usage: usage)

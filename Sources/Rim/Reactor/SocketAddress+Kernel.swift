@@ -80,28 +80,48 @@ func localAddress(of descriptor: Int32) throws(SystemError) -> SocketAddress {
     return address
 }
 
-/// Makes a Unix-domain socket at `path`. A socket file that nobody listens on is what a program left that was killed: it is replaced.
-func boundUnixSocket(_ path: String) throws(SystemError) -> Int32 {
+/// The kernel's form of a Unix-domain socket's path.
+private func unixAddress(_ path: String, for call: String) throws(SystemError) -> sockaddr_un {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     let name = Array(path.utf8)
     guard !name.isEmpty, name.count < MemoryLayout.size(ofValue: address.sun_path) else {
-        throw SystemError("bind", path, code: ENAMETOOLONG)
+        throw SystemError(call, path, code: ENAMETOOLONG)
     }
     unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: name) }
-    func make(_ use: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32) throws(SystemError) -> (descriptor: Int32, code: Int32) {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw SystemError("socket", path) }
-        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
-        let result = unsafe withUnsafePointer(to: &address) {
-            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe use(descriptor, $0, length) }
-        }
-        return (descriptor, result == 0 ? 0 : errno)
+    return address
+}
+
+/// Makes a socket and connects or binds it; `code` is what the kernel said of the latter, 0 when it is done.
+private func unixSocket(
+    _ path: String, for call: String, _ use: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32
+) throws(SystemError) -> (descriptor: Int32, code: Int32) {
+    var address = try unixAddress(path, for: call)
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { throw SystemError("socket", path) }
+    let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let result = unsafe withUnsafePointer(to: &address) {
+        unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe use(descriptor, $0, length) }
     }
-    let probe = try unsafe make { unsafe connect($0, $1, $2) }
+    return (descriptor, result == 0 ? 0 : errno)
+}
+
+/// Connects to a Unix-domain socket; EAGAIN when as many wait there as may.
+func connectedUnixSocket(_ path: String) throws(SystemError) -> Int32 {
+    let made = try unsafe unixSocket(path, for: "connect") { unsafe connect($0, $1, $2) }
+    guard made.code == 0 else {
+        close(made.descriptor)
+        throw SystemError("connect", path, code: made.code)
+    }
+    return made.descriptor
+}
+
+/// Makes a Unix-domain socket at `path`. A socket file that nobody listens on is what a program left that was killed: it is replaced.
+func boundUnixSocket(_ path: String) throws(SystemError) -> Int32 {
+    let probe = try unsafe unixSocket(path, for: "bind") { unsafe connect($0, $1, $2) }
     close(probe.descriptor)
     if probe.code == ECONNREFUSED { _ = unsafe unlink(path) }
-    let bound = try unsafe make { unsafe bind($0, $1, $2) }
+    let bound = try unsafe unixSocket(path, for: "bind") { unsafe bind($0, $1, $2) }
     guard bound.code == 0 else {
         close(bound.descriptor)
         throw SystemError("bind", path, code: bound.code)

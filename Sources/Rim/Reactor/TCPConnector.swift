@@ -5,6 +5,8 @@ import Wire
 /// Opens one TCP connection without waiting for it: the outcome is told once, later, unless it is cancelled before. Lives on the reactor.
 public final class TCPConnector {
     private let remote: SocketAddress
+    /// What is connected to, for errors: an address or a path.
+    private let subject: String
     private unowned let reactor: Reactor
     private var onOutcome: ((Result<TCPConnection, SystemError>) -> Void)?
     private var descriptor: Int32 = -1
@@ -18,12 +20,29 @@ public final class TCPConnector {
         self.remote = remote
         self.reactor = reactor
         self.onOutcome = onOutcome
-        failure = SystemError("connect", remote.description, code: ETIMEDOUT)
+        subject = remote.description
+        failure = SystemError("connect", subject, code: ETIMEDOUT)
         timer = reactor.makeTimer { [weak self] _ in self?.fail() }
         timer?.deadline = MonotonicClock.now() + timeout
         do throws(SystemError) { try begin() } catch {
             // Told in the next round, as every other outcome.
             failure = error
+            timer?.deadline = MonotonicClock.now()
+        }
+    }
+
+    /// To a Unix-domain socket, which answers at once or not at all.
+    public init(path: String, reactor: Reactor, onOutcome: @escaping (Result<TCPConnection, SystemError>) -> Void) {
+        remote = SocketAddress(IPAddress(127, 0, 0, 1), 0)
+        self.reactor = reactor
+        self.onOutcome = onOutcome
+        subject = path
+        failure = SystemError("connect", path, code: ETIMEDOUT)
+        timer = reactor.makeTimer { [weak self] _ in self?.check() }
+        timer?.deadline = MonotonicClock.now()
+        do throws(SystemError) { descriptor = try connectedUnixSocket(path) } catch {
+            failure = error
+            timer = reactor.makeTimer { [weak self] _ in self?.fail() }
             timer?.deadline = MonotonicClock.now()
         }
     }
@@ -60,7 +79,7 @@ public final class TCPConnector {
         var length = socklen_t(4)
         _ = unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length)
         if code != 0 {
-            failure = SystemError("connect", remote.description, code: code)
+            failure = SystemError("connect", subject, code: code)
             return fail()
         }
         // An event of an older descriptor with this number says nothing about this one.

@@ -100,6 +100,9 @@ public struct HTTPFields: Sendable {
         }
     }
 
+    /// Whether the text may stand as a field's name, or as a method.
+    public static func isName(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(HTTPSyntax.isToken) }
+
     /// Whether the text may stand as a field's value.
     public static func isValue(_ text: String) -> Bool { HTTPSyntax.firstOutsideFieldValue(text.utf8.span) == nil }
 

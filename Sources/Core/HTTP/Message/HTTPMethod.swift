@@ -16,4 +16,11 @@ public struct HTTPMethod: RawRepresentable, Sendable, Hashable, CustomStringConv
     public var description: String { rawValue }
     /// Whether a request without a body is sent with `Content-Length: 0` (RFC 9110 clause 8.6).
     public var usuallyHasBody: Bool { self == .post || self == .put || self == .patch }
+    /// Whether sending it twice does no more than sending it once (RFC 9110 clause 9.2.2).
+    public var isIdempotent: Bool {
+        switch self {
+        case .get, .head, .options, .trace, .put, .delete: true
+        default: false
+        }
+    }
 }

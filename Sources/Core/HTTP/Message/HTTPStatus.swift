@@ -29,6 +29,7 @@ public struct HTTPStatus: RawRepresentable, Sendable, Hashable, CustomStringConv
     public static let notFound = HTTPStatus(404)
     public static let methodNotAllowed = HTTPStatus(405)
     public static let notAcceptable = HTTPStatus(406)
+    public static let proxyAuthenticationRequired = HTTPStatus(407)
     public static let requestTimeout = HTTPStatus(408)
     public static let conflict = HTTPStatus(409)
     public static let gone = HTTPStatus(410)
@@ -87,6 +88,7 @@ public struct HTTPStatus: RawRepresentable, Sendable, Hashable, CustomStringConv
         case 404: "Not Found"
         case 405: "Method Not Allowed"
         case 406: "Not Acceptable"
+        case 407: "Proxy Authentication Required"
         case 408: "Request Timeout"
         case 409: "Conflict"
         case 410: "Gone"

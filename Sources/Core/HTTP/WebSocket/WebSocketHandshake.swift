@@ -37,6 +37,11 @@ public enum WebSocketHandshake {
         return WebSocketAgreement(response: HTTPResponseHead(.switchingProtocols, fields: fields), protocol: chosen, deflate: deflate)
     }
 
+    /// The fields that the handshake itself sets.
+    public static let fieldNames: Set = [
+        "upgrade", "connection", "sec-websocket-version", "sec-websocket-key", "sec-websocket-protocol", "sec-websocket-extensions",
+    ]
+
     /// The fields of a client's request; `nonce`: 16 bytes of randomness.
     public static func request(nonce: [UInt8], protocols: [String] = [], offersCompression: Bool = false) -> HTTPFields {
         var fields: HTTPFields = [
@@ -68,6 +73,10 @@ public enum WebSocketHandshake {
         guard !extensions.isEmpty else { return WebSocketAgreement(response: response, protocol: chosen, deflate: nil) }
         guard offeredCompression, extensions.count == 1, let deflate = DeflateParameters(answer: String(extensions[0])) else {
             throw WebSocketRefusal(.badGateway, "expected the extensions that were offered, got others")
+        }
+        // RFC 7692 clause 7.1.1.1: what was asked of the server is said again; a window of 256 bytes is more than zlib can keep to.
+        guard !deflate.serverKeepsContext, deflate.clientWindowBits >= 9 else {
+            throw WebSocketRefusal(.badGateway, "expected compression without context and with a window of at least 512 bytes, got another")
         }
         return WebSocketAgreement(response: response, protocol: chosen, deflate: deflate)
     }

@@ -1,5 +1,8 @@
+import Crypto
+import HTTP
 import RTC
 import Reactor
+import Web
 import Wire
 
 /// `waldo bench viewers`: many WHEP viewers in one process, which receive and put together the video but do not decode it.
@@ -49,18 +52,20 @@ public actor ViewerLoad {
         reactor = try Reactor(name: "waldo-viewers")
     }
 
-    /// Adds viewers one after another; the HTTP exchange blocks the calling thread, not the reactor.
-    public nonisolated func connect(_ count: Int, to url: String) async throws {
-        let whep = try SmallHTTPClient(url)
+    /// Adds viewers one after another.
+    public func connect(_ count: Int, to url: String) async throws {
+        let client = try HTTPClient(reactor: reactor, trust: .system)
         for _ in 0..<count {
-            let (index, offer) = try await makeOffer()
-            let answer = try whep.request("POST", contentType: "application/sdp", Array(offer.utf8))
-            guard answer.status == 201 else {
-                throw SmallHTTPClient.Failure(
-                    description: "\(url) answered \(answer.status): \(String(decoding: answer.body, as: UTF8.self))")
-            }
-            try await apply(answer.body, location: answer.headers["location"], to: index)
+            let (index, offer) = try makeOffer()
+            let request = try HTTPClientRequest(.post, url, fields: ["Content-Type": "application/sdp"], body: Array(offer.utf8))
+            let answer = try await client.send(request)
+            guard answer.status == .created else { throw Refusal(description: "\(url) answered \(answer.status): \(answer.text)") }
+            try apply(answer.body, location: answer.fields["location"], to: index)
         }
+    }
+
+    private struct Refusal: Error, CustomStringConvertible {
+        var description: String
     }
 
     private func makeOffer() throws -> (Int, String) {

@@ -65,17 +65,40 @@ public actor WebLoad {
 
     /// Opens the connections, calls `onOpen` when all are open, loads, and answers the figures.
     public func measure(onOpen: @escaping @Sendable (Int) -> Void) async throws -> Figures {
-        let target = try SmallHTTPClient(options.url)
+        let target = try WebLoadTarget(options.url)
         let run = WebLoadRun(options, to: target, reactor: reactor, onOpen: onOpen)
         self.run = run
         return try await withCheckedThrowingContinuation { continuation in run.begin { continuation.resume(with: $0) } }
     }
 }
 
+/// Where a load goes: an IP address or `localhost`, in the clear or over TLS with whatever certificate.
+final class WebLoadTarget {
+    let address: SocketAddress
+    let host: String
+    /// What is asked for.
+    let path: String
+    fileprivate let tls: TLSClient?
+
+    init(_ text: String) throws {
+        let url = try WebURL(text)
+        guard let ip = IPAddress(url.host == "localhost" ? "127.0.0.1" : url.host) else {
+            throw WebLoadFailure(description: "url: expected an IP address or localhost, got `\(url.host)`")
+        }
+        address = SocketAddress(ip, url.port)
+        (host, path) = (url.host, url.target)
+        tls = url.scheme.isSecure ? try TLSClient(trust: .anyone) : nil
+    }
+}
+
+struct WebLoadFailure: Error, CustomStringConvertible {
+    let description: String
+}
+
 /// One measurement, on the reactor.
 private final class WebLoadRun {
     private let options: WebLoad.Options
-    private let target: SmallHTTPClient
+    private let target: WebLoadTarget
     private let reactor: Reactor
     private let onOpen: (Int) -> Void
     private var done: ((Result<WebLoad.Figures, any Error>) -> Void)?
@@ -99,7 +122,7 @@ private final class WebLoadRun {
         var server: Double?
     }
 
-    init(_ options: WebLoad.Options, to target: SmallHTTPClient, reactor: Reactor, onOpen: @escaping (Int) -> Void) {
+    init(_ options: WebLoad.Options, to target: WebLoadTarget, reactor: Reactor, onOpen: @escaping (Int) -> Void) {
         (self.options, self.target, self.reactor, self.onOpen) = (options, target, reactor, onOpen)
     }
 
@@ -129,9 +152,11 @@ private final class WebLoadRun {
             openNext()
             if open == options.connections { allOpen() }
         }
-        client.onFailure = { [unowned self] text in finish(.failure(SmallHTTPClient.Failure(description: text))) }
+        client.onFailure = { [unowned self] text in finish(.failure(WebLoadFailure(description: text))) }
         clients.append(client)
-        client.begin()
+        guard let tls = target.tls else { return client.begin() }
+        socket.onSecured = { [unowned client] in client.begin() }
+        do { socket.secure(try tls.makeStream(serverName: target.host)) } catch { finish(.failure(error)) }
     }
 
     private func allOpen() {

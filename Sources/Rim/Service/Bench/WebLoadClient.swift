@@ -13,7 +13,7 @@ final class WebLoadClient {
     private let socket: TCPConnection
     private let number: Int
     private let options: WebLoad.Options
-    private let target: SmallHTTPClient
+    private let target: WebLoadTarget
     private let tally: WebLoadTally
     private var state = State.opening
     private var parser = HTTPResponseParser()
@@ -32,7 +32,7 @@ final class WebLoadClient {
 
     private enum State { case opening, open, closed }
 
-    init(_ socket: TCPConnection, number: Int, options: WebLoad.Options, target: SmallHTTPClient, tally: WebLoadTally) {
+    init(_ socket: TCPConnection, number: Int, options: WebLoad.Options, target: WebLoadTarget, tally: WebLoadTally) {
         (self.socket, self.number, self.options, self.target, self.tally) = (socket, number, options, target, tally)
         socket.onBytes = { [unowned self] bytes in received(&bytes) }
         socket.onClose = { [unowned self] in ended() }

@@ -31,7 +31,7 @@ public final class HTTPServer {
     private(set) var dateLine: [UInt8]
     private var dateSecond: Int64
     /// For connections that wake.
-    private var spare: [HTTPExchange] = []
+    private var spare: [HTTPServerExchange] = []
     private static let mostSpare = 64
     let webSocketRoom = WebSocketSession.Room()
 
@@ -139,9 +139,9 @@ public final class HTTPServer {
         return String(requests, radix: 36)
     }
 
-    func takeExchange() -> HTTPExchange { spare.popLast() ?? HTTPExchange(limits: options.limits) }
+    func takeExchange() -> HTTPServerExchange { spare.popLast() ?? HTTPServerExchange(limits: options.limits) }
 
-    func giveBack(_ exchange: HTTPExchange) { if spare.count < Self.mostSpare { spare.append(exchange) } }
+    func giveBack(_ exchange: HTTPServerExchange) { if spare.count < Self.mostSpare { spare.append(exchange) } }
 
     private func tick() {
         let second = MonotonicClock.unixSeconds()

@@ -8,7 +8,7 @@ final class HTTPServerConnection {
     private unowned let server: HTTPServer
     private var state = State.idle
     /// While something is under way.
-    private var exchange: HTTPExchange?
+    private var exchange: HTTPServerExchange?
     private var webSocket: WebSocketSession?
     private var isInRound = false
     /// Since when the connection is in its state; the sweep looks at it.
@@ -72,7 +72,7 @@ final class HTTPServerConnection {
     }
 
     /// The exchange at hand, or one that is begun.
-    private var current: HTTPExchange {
+    private var current: HTTPServerExchange {
         if let exchange { return exchange }
         let taken = server.takeExchange()
         exchange = taken
@@ -211,7 +211,7 @@ final class HTTPServerConnection {
 
     // MARK: a request
 
-    private func begin(_ head: HTTPRequestHead, _ expectsContinue: Bool, _ exchange: HTTPExchange) {
+    private func begin(_ head: HTTPRequestHead, _ expectsContinue: Bool, _ exchange: HTTPServerExchange) {
         let server = server
         guard let target = HTTPTarget(head.target) else {
             return refuse(HTTPProblem(.badRequest, "bad_target", "expected a path without `.`, `..` or hidden slashes"))
@@ -239,7 +239,7 @@ final class HTTPServerConnection {
         become(.body)
     }
 
-    private func finish(_ exchange: HTTPExchange) {
+    private func finish(_ exchange: HTTPServerExchange) {
         guard let request = exchange.request else { return }
         become(.handling)
         if let answer = exchange.early {

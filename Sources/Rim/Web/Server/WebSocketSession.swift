@@ -14,8 +14,9 @@ public struct WebSocketOptions: Sendable {
     public init() {}
 }
 
-/// A WebSocket of a server, for a handler: messages come as spans that are good for the call, and go out as they are sent.
+/// A WebSocket, of a server for its handler or of a client: messages come as spans that are good for the call, and go out as they are sent.
 public final class WebSocketSession {
+    /// What it began with; a client's session has its own request here.
     public let request: HTTPRequest
     /// The sub-protocol that was agreed on.
     public let `protocol`: String?
@@ -45,6 +46,16 @@ public final class WebSocketSession {
         connection = WebSocketConnection(configuration: options.connection, compressor: compressor, at: now)
     }
 
+    /// A client's. `mask`: a new key for each frame, from the system's randomness.
+    init(
+        client socket: TCPConnection, request: HTTPRequest, agreement: WebSocketAgreement, configuration: WebSocketConnection.Configuration,
+        compressor: (any WebSocketCompressor)?, mask: @escaping () -> UInt32, at now: Instant
+    ) {
+        (self.socket, self.request, room) = (socket, request, Room())
+        self.protocol = agreement.protocol
+        connection = WebSocketConnection(configuration: configuration, compressor: compressor, mask: mask, at: now)
+    }
+
     public var isOpen: Bool { connection.isOpen }
     /// Bytes that the other side has not taken.
     public var backlog: Int { connection.backlog + socket.backlog }
@@ -65,10 +76,11 @@ public final class WebSocketSession {
         send(.text, Array(text.utf8).span, overflow: overflow)
     }
 
-    /// One message to many: its frame is made once, and where nothing waits it goes to the kernel without a copy.
+    /// One message of a server to many: its frame is made once, and where nothing waits it goes to the kernel without a copy. False for a client,
+    /// whose frames are masked one by one.
     @discardableResult
     public func send(_ frame: WebSocketBroadcast, overflow: WebSocketConnection.Overflow = .dropOldest) -> Bool {
-        if connection.isOpen, connection.backlog == 0, socket.backlog == 0, !isInRound {
+        if connection.isOpen, connection.role == .server, connection.backlog == 0, socket.backlog == 0, !isInRound {
             socket.send(frame.bytes.span)
             return true
         }
@@ -102,6 +114,9 @@ public final class WebSocketSession {
         isInRound = false
         flush()
     }
+
+    /// When `advance` wants to be called next.
+    var deadline: Instant? { connection.deadline }
 
     func drained() { flush() }
 

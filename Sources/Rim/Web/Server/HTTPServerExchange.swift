@@ -2,7 +2,7 @@ import HTTP
 import Wire
 
 /// What a connection holds while requests are under way. An idle connection holds none: the server keeps some for the next that wakes.
-final class HTTPExchange {
+final class HTTPServerExchange {
     var parser: HTTPRequestParser
     var request: HTTPRequest?
     /// When its head was there.
