@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from parts import RUNS, SECONDS, ratio, show, table
+from parts import RUNS, SECONDS, show, table
 from processes import BINARY, HERE, PYTHON, Failed, Process, free_port, median, progress
 
 NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if os.access("/usr/sbin/nginx", os.X_OK) else None)
@@ -28,6 +28,10 @@ LOADS = {
     "fanout": ("200 B to 5,000 WebSockets", ["--mode", "fanout", "--connections", "5000", "--size", "150"], "/broadcast"),
 }
 MANY = {"waldo": 10_000, "nginx": 10_000}  # idle connections; 2,000 where each takes a millisecond to open
+
+
+def ratio(value, ours):
+    return "–" if value is None or not ours else f"{value / ours:.2f}×"
 
 
 class WebServer(Process):

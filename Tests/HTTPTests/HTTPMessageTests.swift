@@ -19,6 +19,35 @@ final class HTTPMessageTests: XCTestCase {
         XCTAssertFalse(HTTPFields.isValue("a\r\nSet-Cookie: b") || HTTPFields.isValue("\0"))
     }
 
+    func testFieldsLieAsTheyAreSent() {
+        var fields: HTTPFields = ["A": "1", "B": "", "C": "3"]
+        var more: HTTPFields = ["D": "4"]
+        more.append(contentsOf: HTTPFields())
+        fields.append(contentsOf: more)
+        fields["b"] = nil
+        fields.compact()
+        fields.append("E", "5")
+        var out: [UInt8] = []
+        fields.write(to: &out)
+        XCTAssertEqual(String(decoding: out, as: UTF8.self), "A: 1\r\nC: 3\r\nD: 4\r\nE: 5\r\n")
+        XCTAssertEqual(fields.map(\.name), ["A", "C", "D", "E"])
+        XCTAssertEqual(["c", "d", "e", "b"].map { fields[$0] }, ["3", "4", "5", nil])
+    }
+
+    func testNoControlCharacterIsAFieldValueWhereverItStands_RFC9110_5_5() {
+        for count in [1, 7, 8, 9, 16, 23] {
+            for place in 0..<count {
+                for byte in UInt8(0)...127 {
+                    var text = [UInt8](repeating: UInt8(ascii: "x"), count: count)
+                    text[place] = byte
+                    let isValue = HTTPFields.isValue(String(decoding: text, as: UTF8.self))
+                    XCTAssertEqual(isValue, byte >= 0x20 && byte != 0x7F || byte == 0x09, "\(byte) at \(place) of \(count)")
+                }
+            }
+        }
+        XCTAssertTrue(HTTPFields.isValue("größer als – 0\t12345678"))
+    }
+
     func testTargetsAreTakenApart() {
         let cases: [(String, [String]?)] = [
             ("/", []), ("/a/b", ["a", "b"]), ("/a%20b/%C3%A9", ["a b", "é"]), ("/a/", ["a", ""]), ("//a", ["", "a"]), ("/a+b", ["a+b"]),

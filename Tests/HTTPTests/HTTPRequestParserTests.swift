@@ -167,6 +167,17 @@ final class HTTPRequestParserTests: XCTestCase {
         XCTAssertNil(failure(chunked + "6\r\n012345\r\n4\r\n0123\r\n0\r\n\r\n", limits: limits))
     }
 
+    /// Whichever limit is passed first is the one that is named.
+    func testTheFirstLimitThatIsPassedIsSaid() {
+        let long = "GET /" + String(repeating: "x", count: 100)
+        XCTAssertEqual(failure(long, limits: HTTPLimits(startLine: 20, head: 30)), .startLineTooLong)
+        XCTAssertEqual(failure(long, limits: HTTPLimits(startLine: 30, head: 20)), .headTooLong)
+        XCTAssertEqual(failure(long, limits: HTTPLimits(startLine: 30, head: 30)), .startLineTooLong)
+        let limits = HTTPLimits(startLine: 14, head: 31)
+        XCTAssertNil(failure("GET / HTTP/1.1\r\nHost: abcdefgh\r\n\r\n", limits: HTTPLimits(startLine: 15, head: 33)))
+        XCTAssertEqual(failure("GET / HTTP/1.1\r\nHost: abcdefgh\r\n\r\n", limits: limits), .startLineTooLong)
+    }
+
     func testARouteMayAllowAnotherLength() throws {
         var parser = HTTPRequestParser(limits: HTTPLimits(body: 10))
         let text = Array("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n01234567890123456789".utf8)

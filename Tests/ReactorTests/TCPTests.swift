@@ -240,4 +240,33 @@ final class TCPTests: XCTestCase {
         await loop.stop()
         close(silent)
     }
+
+    /// What the kernel said of a descriptor is not told to another of the same number that took its place in the same round.
+    func testEventsOfAClosedDescriptorAreNotItsSuccessors() async throws {
+        let loop = try Loop()
+        let log = Log<String>()
+        try await loop.run { loop in
+            let pipes = try (0..<2).map { _ in try Self.filledPipe() }
+            for (mine, other) in [(pipes[0], pipes[1]), (pipes[1], pipes[0])] {
+                try loop.reactor.watch(mine.read) { [unowned reactor = loop.reactor] _, _ in
+                    log.add("first")
+                    for pipe in [mine, other] { reactor.unwatch(pipe.read) }
+                    var fresh: [Int32] = [0, 0]
+                    guard unsafe Glibc.pipe(&fresh) == 0, dup2(fresh[0], other.read) == other.read else { return log.add("no pipe") }
+                    do { try reactor.watch(other.read) { _, _ in log.add("successor") } } catch { log.add("\(error)") }
+                }
+            }
+            let timer = loop.keep(loop.reactor.makeTimer { _ in log.add("end") })
+            timer.deadline = MonotonicClock.now() + .milliseconds(50)
+        }
+        let told = try await log.wait(2)
+        XCTAssertEqual(told, ["first", "end"])
+        await loop.stop()
+    }
+
+    private static func filledPipe() throws -> (read: Int32, write: Int32) {
+        var ends: [Int32] = [0, 0]
+        guard unsafe Glibc.pipe(&ends) == 0, unsafe write(ends[1], "x", 1) == 1 else { throw SystemError("pipe") }
+        return (ends[0], ends[1])
+    }
 }
