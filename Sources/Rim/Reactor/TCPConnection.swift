@@ -30,6 +30,8 @@ public final class TCPConnection {
     /// The other side has sent all that it will; what waits here still goes out.
     private var isAtEnd = false
     private var watched = (reads: true, writes: false)
+    /// The other side was reset while it was written to. What it said before is read to its end, which comes at once.
+    private var isBroken = false
 
     private enum Ending { case none, close, shutdown }
 
@@ -101,7 +103,7 @@ public final class TCPConnection {
     private func read() {
         guard !isClosed else { return }
         // A reset is told although nobody asks, again and again.
-        guard !isPaused else { return hasFailed ? close() : () }
+        guard !isPaused else { return hasFailed || isBroken ? close() : () }
         // Told although not asked: it is broken.
         guard !isAtEnd else { return close() }
         var isOpen = true
@@ -159,7 +161,7 @@ public final class TCPConnection {
                 unsafe Glibc.send(descriptor, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL))
             }
             if count < 0 {
-                guard errno == EAGAIN || errno == EINTR else { return close() }
+                guard errno == EAGAIN || errno == EINTR || mayStillHear(errno) else { return close() }
                 count = 0
             }
             taken += count
@@ -187,7 +189,7 @@ public final class TCPConnection {
     }
 
     private func flush() {
-        guard !isClosed, !unsent.isEmpty else { return }
+        guard !isClosed, !unsent.isEmpty, !isBroken else { return }
         let count = unsafe unsent.withUnsafeBufferPointer {
             unsafe Glibc.send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL))
         }
@@ -195,7 +197,7 @@ public final class TCPConnection {
             sent += count
             taken += count
         } else if count < 0, errno != EAGAIN, errno != EINTR {
-            return close()
+            return mayStillHear(errno) ? updateInterest() : close()
         }
         guard sent == unsent.count else {
             if sent >= unsent.count / 2 {
@@ -215,9 +217,15 @@ public final class TCPConnection {
         if ending == .none { onDrained?() }
     }
 
+    /// A server that refuses a request answers and closes without reading the rest: the writer is reset with the answer still unread.
+    private func mayStillHear(_ code: Int32) -> Bool {
+        isBroken = (code == EPIPE || code == ECONNRESET) && !isAtEnd && !isPaused && ending != .close
+        return isBroken
+    }
+
     private func updateInterest() {
         guard !isClosed else { return }
-        let wanted = (reads: !isAtEnd && !isPaused, writes: !unsent.isEmpty)
+        let wanted = (reads: !isAtEnd && !isPaused, writes: !unsent.isEmpty && !isBroken)
         guard wanted != watched else { return }
         watched = wanted
         reactor.setInterest(descriptor, reads: wanted.reads, writes: wanted.writes)
