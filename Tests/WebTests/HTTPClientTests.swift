@@ -141,6 +141,24 @@ final class HTTPClientTests: XCTestCase {
         await harness.stop()
     }
 
+    func testAnAnswerIsReadAlthoughItsServerResetsTheRest_RFC9112_9_6() async throws {
+        for _ in 0..<20 {
+            let harness = try await ClientHarness(options { $0.continueAbove = .max })
+            let port = try await harness.serve(opened: { connection in
+                connection.socket.onBytes = { [unowned connection] _ in
+                    connection.send("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
+                    // With bytes that nobody read: the kernel resets.
+                    connection.socket.close()
+                }
+            }) { _, _ in }
+            var request = try HTTPClientRequest(.post, "http://127.0.0.1:\(port)/")
+            request.body = [UInt8](repeating: 1, count: 3_000_000)
+            let answer = await harness.send(request)
+            XCTAssertEqual(answer.short, "413 no")
+            await harness.stop()
+        }
+    }
+
     func testALargeBodyIsAskedForFirst_RFC9110_10_1_1() async throws {
         let body = [UInt8](repeating: 7, count: 200_000)
         let change: @Sendable (inout HTTPClientRequest) -> Void = {
