@@ -587,6 +587,12 @@ final class HTTPClientTests: XCTestCase {
         let url = "http://127.0.0.1:\(port)/"
         let events = try await harness.events(url)
         XCTAssertEqual(events.map { "\($0.type) \($0.data) \($0.id)" }, ["message one ", "x two\nlines 7"])
+        // They come before the end: this server has none.
+        let endless = try await harness.serve { _, connection in
+            connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: now\n\n")
+        }
+        let now = try await harness.events("http://127.0.0.1:\(endless)/", most: 1)
+        XCTAssertEqual(now.map(\.data), ["now"])
         // A reader that goes away takes the request with it.
         let first = try await harness.events(url, most: 1)
         XCTAssertEqual(first.map(\.data), ["one"])
