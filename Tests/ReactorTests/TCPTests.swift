@@ -57,6 +57,34 @@ final class TCPTests: XCTestCase {
         }
     }
 
+    func testWhatCameBeforeAResetIsToldAlthoughWritingFailed() async throws {
+        let loop = try Loop()
+        let told = Log<String>()
+        let address = try await loop.run { loop in
+            final class Holder { var connection: TCPConnection? }
+            let holder = loop.keep(Holder())
+            let listener = try TCPListener(Self.loopback, reactor: loop.reactor) { connection in
+                holder.connection = connection
+                connection.limit = 64 << 20
+                connection.onBytes = { told.add(String(decoding: [UInt8](copying: $0.span), as: UTF8.self)) }
+                connection.onClose = { told.add("closed") }
+                connection.send([UInt8](repeating: 1, count: 32 << 20))
+            }
+            return loop.keep(listener).address
+        }
+        let client = try connected(to: address)
+        var byte: UInt8 = 0
+        XCTAssertEqual(unsafe read(client, &byte, 1), 1)
+        // While the reactor is held up: its word, and then a reset, as not all was read.
+        await loop.run { _ in
+            _ = unsafe write(client, "bye", 3)
+            close(client)
+        }
+        let all = try await told.wait(2)
+        XCTAssertEqual(all, ["bye", "closed"])
+        await loop.stop()
+    }
+
     func testWithoutDescriptorsAConnectionWaitsAndIsTakenLater() async throws {
         let loop = try Loop()
         let closed = Log<String>()
@@ -268,5 +296,12 @@ final class TCPTests: XCTestCase {
         var ends: [Int32] = [0, 0]
         guard unsafe Glibc.pipe(&ends) == 0, unsafe write(ends[1], "x", 1) == 1 else { throw SystemError("pipe") }
         return (ends[0], ends[1])
+    }
+}
+
+extension [UInt8] {
+    fileprivate init(copying span: Span<UInt8>) {
+        self = []
+        append(span: span)
     }
 }

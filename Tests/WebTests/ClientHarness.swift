@@ -60,6 +60,21 @@ actor ClientHarness {
         return events
     }
 
+    /// Opens a WebSocket, whose messages go to `news`; the error where it cannot.
+    func talk(_ url: String, sha1: @escaping @Sendable ([UInt8]) -> [UInt8], _ news: Log<String>) async -> HTTPClientError? {
+        guard let client, let url = try? WebURL(url) else { return .cancelled }
+        do throws(HTTPClientError) {
+            try await client.connect(url, sha1: sha1) { session in
+                session.onMessage = { _, message in
+                    var bytes: [UInt8] = []
+                    bytes.append(span: message)
+                    news.add(String(decoding: bytes, as: UTF8.self))
+                }
+            }
+            return nil
+        } catch { return error }
+    }
+
     var dialed: Int { client?.dialed ?? 0 }
     var connectionCount: Int { client?.connectionCount ?? 0 }
     var openWebSockets: Int { client?.webSocketCount ?? 0 }

@@ -141,6 +141,24 @@ final class HTTPClientTests: XCTestCase {
         await harness.stop()
     }
 
+    func testAnAnswerIsReadAlthoughItsServerResetsTheRest_RFC9112_9_6() async throws {
+        for _ in 0..<20 {
+            let harness = try await ClientHarness(options { $0.continueAbove = .max })
+            let port = try await harness.serve(opened: { connection in
+                connection.socket.onBytes = { [unowned connection] _ in
+                    connection.send("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
+                    // With bytes that nobody read: the kernel resets.
+                    connection.socket.close()
+                }
+            }) { _, _ in }
+            var request = try HTTPClientRequest(.post, "http://127.0.0.1:\(port)/")
+            request.body = [UInt8](repeating: 1, count: 3_000_000)
+            let answer = await harness.send(request)
+            XCTAssertEqual(answer.short, "413 no")
+            await harness.stop()
+        }
+    }
+
     func testALargeBodyIsAskedForFirst_RFC9110_10_1_1() async throws {
         let body = [UInt8](repeating: 7, count: 200_000)
         let change: @Sendable (inout HTTPClientRequest) -> Void = {
@@ -569,6 +587,12 @@ final class HTTPClientTests: XCTestCase {
         let url = "http://127.0.0.1:\(port)/"
         let events = try await harness.events(url)
         XCTAssertEqual(events.map { "\($0.type) \($0.data) \($0.id)" }, ["message one ", "x two\nlines 7"])
+        // They come before the end: this server has none.
+        let endless = try await harness.serve { _, connection in
+            connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: now\n\n")
+        }
+        let now = try await harness.events("http://127.0.0.1:\(endless)/", most: 1)
+        XCTAssertEqual(now.map(\.data), ["now"])
         // A reader that goes away takes the request with it.
         let first = try await harness.events(url, most: 1)
         XCTAssertEqual(first.map(\.data), ["one"])

@@ -70,7 +70,7 @@ final class WebSocketClientTests: XCTestCase {
                 }
             }
             let told = try await log.wait(4)
-            XCTAssertEqual(Set(told), ["server: Bearer x echo", "first: welcome", "server closed 1000 done", "client closed 1000 "])
+            XCTAssertEqual(Set(told), ["server: Bearer x echo", "first: welcome", "server closed 1000 done", "client closed 1000 done"])
             let open = await harness.openWebSockets
             XCTAssertEqual(open, 0)
             await harness.stop()
@@ -154,7 +154,7 @@ final class WebSocketClientTests: XCTestCase {
             told,
             [
                 "127.0.0.1:\(port): waited 60 ms for the response",
-                "1 requests wait already: the servers are slower than the requests come",
+                "1 WebSockets are open already: close some, or allow more",
             ])
         try await harness.run { _, client in
             client.connect(try WebURL("wss://127.0.0.1:\(port)/"), sha1: Self.sha1) { outcome in
@@ -167,6 +167,24 @@ final class WebSocketClientTests: XCTestCase {
         let then = try await log.wait(5)
         XCTAssertTrue(then.contains("127.0.0.1:\(port): https was asked for, but this client was made without TLS"), "\(then)")
         XCTAssertTrue(then.contains("the request was given up"), "\(then)")
+        await harness.stop()
+    }
+
+    func testAnActorOpensOneAndGivesOneUp() async throws {
+        let harness = try await ClientHarness()
+        let log = Log<String>(), news = Log<String>()
+        let port = try await makeEcho(harness, log)
+        let opened = await harness.talk("ws://127.0.0.1:\(port)/ws", sha1: Self.sha1, news)
+        XCTAssertNil(opened)
+        let first = try await news.wait()
+        XCTAssertEqual(first, ["welcome"], "what was right behind the answer")
+        let mute = try await harness.serve { _, _ in }
+        let url = "ws://127.0.0.1:\(mute)/"
+        let task = Task.detached { await harness.talk(url, sha1: { OpenSSLDigests().sha1($0) }, news) }
+        try await eventually("two are there") { await harness.openWebSockets == 2 }
+        task.cancel()
+        let error = await task.value
+        XCTAssertEqual(error, .cancelled)
         await harness.stop()
     }
 

@@ -6,8 +6,10 @@ import Wire
 public final class TCPConnection {
     /// The other side; 127.0.0.1 with port 0 for a Unix-domain socket.
     public let remote: SocketAddress
-    /// Nothing comes or goes any more.
-    public var isClosed: Bool { isReleased || isBroken }
+    /// `onClose` was called.
+    public private(set) var isClosed = false
+    /// Nothing can be sent any more.
+    public var isDeaf: Bool { isClosed || fault != .none }
     /// Bytes came, and may be changed where they lie; on end of stream or error `onClose` is called instead, once.
     public var onBytes: ((inout MutableSpan<UInt8>) -> Void)?
     /// The kernel has taken all that waited.
@@ -28,15 +30,14 @@ public final class TCPConnection {
     /// How much of `unsent` the kernel has taken already.
     private var sent = 0
     private var ending = Ending.none
-    /// The descriptor is given back.
-    private var isReleased = false
-    /// Sending failed; `onClose` is told in the next round.
-    private var isBroken = false
+    private var fault = Fault.none
     /// The other side has sent all that it will; what waits here still goes out.
     private var isAtEnd = false
     private var watched = (reads: true, writes: false)
 
     private enum Ending { case none, close, shutdown }
+    /// How sending failed.
+    private enum Fault { case none, mayBeHeard, final }
 
     /// This side's address; nil once closed.
     public var local: SocketAddress? { isClosed ? nil : try? localAddress(of: descriptor) }
@@ -54,7 +55,7 @@ public final class TCPConnection {
             try reactor.watch(accepted) { [unowned self] readable, writable in ready(readable, writable) }
         } catch {
             Glibc.close(accepted)
-            isReleased = true
+            isClosed = true
             return nil
         }
     }
@@ -101,9 +102,13 @@ public final class TCPConnection {
     }
 
     private func ready(_ readable: Bool, _ writable: Bool) {
-        if isBroken { return close() }
+        guard fault == .none else { return readLast() }
         if writable { flush() }
         if readable { read() }
+    }
+
+    private func readLast() {
+        if fault == .final || isPaused || isAtEnd || ending == .close { close() } else { read() }
     }
 
     private func read() {
@@ -118,9 +123,9 @@ public final class TCPConnection {
             let bytes = unsafe UnsafeMutableBufferPointer(start: buffer.baseAddress!.assumingMemoryBound(to: UInt8.self), count: count)
             var span = unsafe MutableSpan(_unsafeElements: bytes)
             if let security { unprotect(span.span, security) } else { onBytes?(&span) }
-        } else if count == 0 {
+        } else if count == 0, fault == .none {
             end()
-        } else if errno != EAGAIN && errno != EINTR {
+        } else if count == 0 || errno != EAGAIN && errno != EINTR {
             close()
         }
     }
@@ -157,31 +162,33 @@ public final class TCPConnection {
     }
 
     private func put(_ bytes: Span<UInt8>) {
-        guard !isClosed, ending == .none, bytes.count > 0 else { return }
+        guard !isDeaf, ending == .none, bytes.count > 0 else { return }
         var count = 0
         if unsent.isEmpty {
             count = unsafe bytes.withUnsafeBufferPointer {
                 unsafe Glibc.send(descriptor, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL))
             }
             if count < 0 {
-                guard errno == EAGAIN || errno == EINTR else { return breakOff() }
+                guard errno == EAGAIN || errno == EINTR else { return breakOff(errno) }
                 count = 0
             }
             taken += count
         }
         guard count < bytes.count else { return }
         unsent.append(span: bytes.extracting(count..<bytes.count))
-        if backlog > limit { return breakOff() }
+        if backlog > limit { return breakOff(ENOBUFS) }
         updateInterest()
     }
 
-    /// Ends the connection from inside a send: whoever sends is in the middle of something, and is told of the end by a call of its own.
-    private func breakOff() {
-        isBroken = true
+    /// Sending ends here, but whoever sends is in the middle of something, and is told of the end by a call of its own: in the next round,
+    /// which the kernel begins at once. What the other side said before it was gone is read first: a server that refuses a request answers and
+    /// closes without reading the rest, and so resets the writer with the answer still unread.
+    private func breakOff(_ code: Int32) {
+        fault = code == EPIPE || code == ECONNRESET ? .mayBeHeard : .final
         unsent = []
         sent = 0
         // The kernel tells the end of what it holds, asked or not.
-        shutdown(descriptor, Int32(SHUT_RDWR))
+        if fault == .final { shutdown(descriptor, Int32(SHUT_RDWR)) }
     }
 
     /// Closes once all that waits is sent.
@@ -209,7 +216,7 @@ public final class TCPConnection {
             sent += count
             taken += count
         } else if count < 0, errno != EAGAIN, errno != EINTR {
-            return close()
+            return breakOff(errno)
         }
         guard sent == unsent.count else {
             if sent >= unsent.count / 2 {
@@ -238,8 +245,8 @@ public final class TCPConnection {
     }
 
     public func close() {
-        guard !isReleased else { return }
-        isReleased = true
+        guard !isClosed else { return }
+        isClosed = true
         reactor.unwatch(descriptor)
         Glibc.close(descriptor)
         unsent = []

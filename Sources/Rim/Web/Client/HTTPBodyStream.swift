@@ -42,7 +42,7 @@ public final class HTTPBodyStream {
         waiter?()
     }
 
-    /// What came since the last call, at least a byte; nil at the end.
+    /// What came since the last call, at least a byte; nil at the end. Cancelling the task gives the rest up.
     public func next(isolation: isolated (any Actor)? = #isolation) async throws(HTTPClientError) -> [UInt8]? {
         let canceller = canceller
         while pieces.isEmpty {
@@ -84,6 +84,7 @@ public final class HTTPBodyStream {
     public var retry: Duration? { reader.retry }
 }
 
+// The closures here name `isolation`: only then do they run where their caller does.
 extension HTTPClient {
     /// Asks for a whole answer. The caller is an actor on this client's reactor; cancelling the task gives the request up.
     public func send(
@@ -122,8 +123,6 @@ extension HTTPClient {
         return stream
     }
 }
-
-// The closures below name `isolation`: only then do they run where their caller does.
 
 /// A stream until somebody has it: from then on it is held by its reader alone.
 private final class StreamBegin {

@@ -20,6 +20,8 @@ public enum HTTPClientError: Error, Sendable, Hashable, CustomStringConvertible 
     case noSecurity(host: String)
     /// As many requests wait as may.
     case tooManyWaiting(limit: Int)
+    /// As many WebSockets are open as may.
+    case tooManyWebSockets(limit: Int)
     case nameUnknown(host: String)
     /// No address of the host takes a connection: what the last one said.
     case unreachable(host: String, reason: String)
@@ -49,6 +51,7 @@ public enum HTTPClientError: Error, Sendable, Hashable, CustomStringConvertible 
         case .url(let error): "the URL: \(error)"
         case .noSecurity(let host): "\(host): https was asked for, but this client was made without TLS"
         case .tooManyWaiting(let limit): "\(limit) requests wait already: the servers are slower than the requests come"
+        case .tooManyWebSockets(let limit): "\(limit) WebSockets are open already: close some, or allow more"
         case .nameUnknown(let host): "\(host): no address is known for this name (check the name and the DNS server)"
         case .unreachable(let host, let reason): "\(host): cannot connect: \(reason)"
         case .tls(let host, let reason): "\(host): TLS failed: \(reason)"

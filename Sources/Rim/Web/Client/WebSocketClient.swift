@@ -70,7 +70,7 @@ public final class WebSocketOpening {
             }
         }
         self.dialer = dialer
-        guard mayOpen else { return fail(.tooManyWaiting(limit: client.options.webSockets)) }
+        guard mayOpen else { return fail(.tooManyWebSockets(limit: client.options.webSockets)) }
         dialer.begin()
     }
 

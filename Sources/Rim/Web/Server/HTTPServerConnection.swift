@@ -378,7 +378,7 @@ final class HTTPServerConnection {
 
     /// A piece of the file whenever the kernel has taken the one before.
     private func sendFile() {
-        while !isInRound, case .file(let file, let next) = state, backlog == 0, !socket.isClosed {
+        while !isInRound, case .file(let file, let next) = state, backlog == 0, !socket.isDeaf {
             let piece = file.read(at: next, count: min(Self.filePiece, file.range.upperBound - next))
             guard !piece.isEmpty || file.range.isEmpty else { return socket.close() }
             current.output.append(contentsOf: piece)

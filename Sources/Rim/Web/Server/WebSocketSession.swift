@@ -144,7 +144,7 @@ public final class WebSocketSession {
     /// Hands output on as long as the kernel takes it: what it does not take stays in the connection's queue, where its policy holds.
     private func flush() {
         guard !isInRound else { return }
-        while !connection.output.isEmpty, socket.backlog == 0, !socket.isClosed {
+        while !connection.output.isEmpty, socket.backlog == 0, !socket.isDeaf {
             socket.send(connection.output.span)
             connection.sent(connection.output.count)
         }
