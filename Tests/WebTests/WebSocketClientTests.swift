@@ -205,7 +205,7 @@ final class WebSocketClientTests: XCTestCase {
         // The server answers pings: it is not gone. Then it goes.
         for _ in 0..<20 { await harness.run { _, _ in } }
         await harness.run { harness, _ in harness.dropKept() }
-        let told = try await log.wait(2)
+        let told = try await log.wait(3)
         XCTAssertTrue(told.contains { $0.hasPrefix("closed 1006") || $0.hasPrefix("closed 1001") }, "\(told)")
         await harness.stop()
     }
