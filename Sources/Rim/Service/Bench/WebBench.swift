@@ -39,8 +39,7 @@ public actor WebBench {
 
     /// Begins to serve; answers the port.
     public func start() throws -> UInt16 {
-        let digests = digests
-        let server = HTTPServer(handler: try router(), options: options.server, reactor: reactor) { digests.all.sha1($0) }
+        let server = HTTPServer(handler: try router(), options: options.server, reactor: reactor)
         server.metrics = HTTPServerMetrics(metrics)
         if options.logsRequests { server.accessLog = options.log }
         server.onFailedConnection = { [log = options.log] client, reason in

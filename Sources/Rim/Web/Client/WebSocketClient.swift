@@ -23,7 +23,6 @@ public final class WebSocketOpening {
     private let url: WebURL
     private let options: WebSocketClientOptions
     private let route: ServerRoute
-    private let sha1: WebSocketHandshake.SHA1
     private weak var client: HTTPClient?
     private var onOutcome: ((Result<WebSocketSession, HTTPClientError>) -> Void)?
     private var dialer: Dialer?
@@ -44,11 +43,11 @@ public final class WebSocketOpening {
     private static let mostInformational = 16
 
     init(
-        id: Int, _ url: WebURL, _ options: WebSocketClientOptions, client: HTTPClient, sha1: @escaping WebSocketHandshake.SHA1,
+        id: Int, _ url: WebURL, _ options: WebSocketClientOptions, client: HTTPClient,
         onOutcome: @escaping (Result<WebSocketSession, HTTPClientError>) -> Void
     ) {
         self.id = id
-        (self.url, self.options, self.client, self.sha1, self.onOutcome) = (url, options, client, sha1, onOutcome)
+        (self.url, self.options, self.client, self.onOutcome) = (url, options, client, onOutcome)
         route = ServerRoute(url, socketPath: options.socketPath, client.options)
     }
 
@@ -124,7 +123,7 @@ public final class WebSocketOpening {
         let agreement: WebSocketAgreement
         do throws(WebSocketRefusal) {
             agreement = try WebSocketHandshake.check(
-                head, nonce: nonce, protocols: options.protocols, offeredCompression: options.offersCompression, sha1: sha1)
+                head, nonce: nonce, protocols: options.protocols, offeredCompression: options.offersCompression)
         } catch { return fail(.noWebSocket(host: route.name, status: head.status, reason: error.text)) }
         let peer = ForwardedClient(address: socket.remote.ip, isSecure: route.isSecure)
         guard let target = HTTPTarget(request.target) ?? HTTPTarget("/") else { return }
@@ -217,18 +216,18 @@ extension HTTPClient {
     /// `onOutcome`: messages may be there already. The client holds the session until it is closed; the time to open it is `connectTimeout`.
     @discardableResult
     public func connect(
-        _ url: WebURL, _ options: WebSocketClientOptions = WebSocketClientOptions(), sha1: @escaping WebSocketHandshake.SHA1,
+        _ url: WebURL, _ options: WebSocketClientOptions = WebSocketClientOptions(),
         onOutcome: @escaping (Result<WebSocketSession, HTTPClientError>) -> Void
     ) -> WebSocketOpening {
-        connect(url, options, id: reserve(), sha1: sha1, onOutcome: onOutcome)
+        connect(url, options, id: reserve(), onOutcome: onOutcome)
     }
 
     private func connect(
-        _ url: WebURL, _ options: WebSocketClientOptions, id: Int, sha1: @escaping WebSocketHandshake.SHA1,
+        _ url: WebURL, _ options: WebSocketClientOptions, id: Int,
         onOutcome: @escaping (Result<WebSocketSession, HTTPClientError>) -> Void
     ) -> WebSocketOpening {
         reactor.checkIsolated()
-        let opening = WebSocketOpening(id: id, url, options, client: self, sha1: sha1, onOutcome: onOutcome)
+        let opening = WebSocketOpening(id: id, url, options, client: self, onOutcome: onOutcome)
         webSockets[id] = opening
         opening.begin(mayOpen: webSockets.count <= self.options.webSockets)
         return opening
@@ -236,14 +235,14 @@ extension HTTPClient {
 
     /// Opens a WebSocket for an actor on this client's reactor. `prepare` sets the session's handlers, before any message is handed to them.
     public func connect(
-        _ url: WebURL, _ options: WebSocketClientOptions = WebSocketClientOptions(), sha1: @escaping WebSocketHandshake.SHA1,
+        _ url: WebURL, _ options: WebSocketClientOptions = WebSocketClientOptions(),
         isolation: isolated (any Actor)? = #isolation, prepare: @escaping (WebSocketSession) -> Void
     ) async throws(HTTPClientError) {
         let id = reserve(), canceller = canceller
         let outcome: Result<Void, HTTPClientError> = await withTaskCancellationHandler {
             _ = isolation
             return await withCheckedContinuation { continuation in
-                _ = connect(url, options, id: id, sha1: sha1) { outcome in
+                _ = connect(url, options, id: id) { outcome in
                     if case .success(let session) = outcome { prepare(session) }
                     continuation.resume(returning: outcome.map { _ in })
                 }

@@ -6,7 +6,6 @@ import Wire
 public final class HTTPServer {
     public let options: HTTPServerOptions
     let handler: any HTTPHandler
-    let sha1: WebSocketHandshake.SHA1
     private let reactor: Reactor
     private var listeners: [TCPListener] = []
     private var connections: [ObjectIdentifier: HTTPServerConnection] = [:]
@@ -43,10 +42,9 @@ public final class HTTPServer {
     private static let crowd = 200
 
     public init(
-        handler: any HTTPHandler, options: HTTPServerOptions = HTTPServerOptions(), reactor: Reactor,
-        sha1: @escaping WebSocketHandshake.SHA1
+        handler: any HTTPHandler, options: HTTPServerOptions = HTTPServerOptions(), reactor: Reactor
     ) {
-        (self.handler, self.options, self.reactor, self.sha1) = (handler, options, reactor, sha1)
+        (self.handler, self.options, self.reactor) = (handler, options, reactor)
         dateSecond = MonotonicClock.unixSeconds()
         dateLine = Self.line(dateSecond)
         sweeper = reactor.makeTimer { [unowned self] now in sweep(at: now) }

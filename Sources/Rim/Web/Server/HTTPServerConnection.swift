@@ -403,7 +403,7 @@ final class HTTPServerConnection {
         guard case .handling = state, let exchange, let request = exchange.request else { return nil }
         do throws(WebSocketRefusal) {
             let agreement = try WebSocketHandshake.accept(
-                request.head, protocols: options.protocols, allowsCompression: options.allowsCompression, sha1: server.sha1)
+                request.head, protocols: options.protocols, allowsCompression: options.allowsCompression)
             write(agreement.response.status, agreement.response.fields)
             // The session sends by itself: what is before it must be out.
             flushNow()
