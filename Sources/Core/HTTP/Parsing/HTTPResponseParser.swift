@@ -26,6 +26,7 @@ public struct HTTPResponseParser {
     /// The next response answers a request of this method: a HEAD's has no body.
     public mutating func expect(_ method: HTTPMethod) { self.method = method }
 
+    /// The next event in the bytes from `offset` on, which moves over what was taken; nil: all are taken.
     public mutating func next(_ bytes: Span<UInt8>, _ offset: inout Int) throws(HTTPError) -> Event? {
         if let failure { throw failure }
         do throws(HTTPError) {
