@@ -136,7 +136,7 @@ final class WebSocketClientTests: XCTestCase {
 
     func testAnOpeningThatGoesNowhereEnds() async throws {
         var options = HTTPClientOptions()
-        options.connectTimeout = .milliseconds(60)
+        options.connectTimeout = .milliseconds(400)
         options.webSockets = 1
         let harness = try await ClientHarness(options)
         let port = try await harness.serve { _, _ in }
@@ -153,7 +153,7 @@ final class WebSocketClientTests: XCTestCase {
         XCTAssertEqual(
             told,
             [
-                "127.0.0.1:\(port): waited 60 ms for the response",
+                "127.0.0.1:\(port): waited 400 ms for the response",
                 "1 WebSockets are open already: close some, or allow more",
             ])
         try await harness.run { _, client in
