@@ -58,15 +58,15 @@ func runBenchWeb(_ arguments: [String]) -> Never {
     options.tls = line.tls()
     var end = EndSignals()
     let bench: WebBench
-    do { bench = try WebBench(options) } catch { fail("cannot start: \(error)") }
-    let address = options.bind.family == .v6 ? "[\(options.bind)]" : "\(options.bind)"
+    do { bench = try WebBench(options) } catch { failToStart(error) }
+    let place = host(of: options.bind)
     let scheme = options.tls == nil ? "http" : "https"
     _ = Task {
         do {
             let port = try await bench.start()
             if let fingerprint = await bench.fingerprint { say("Its certificate's SHA-256 fingerprint is \(fingerprint)") }
-            say("Open \(scheme)://\(address):\(port)/openapi.json. Ctrl+C ends it.")
-        } catch { fail("cannot start: \(error)") }
+            say("Open \(scheme)://\(place):\(port)/openapi.json. Ctrl+C ends it.")
+        } catch { failToStart(error) }
     }
     end.wait(patience: 15) { await bench.stop() }
 }
@@ -89,6 +89,6 @@ private func change(_ limit: String, in options: inout HTTPServerOptions) {
     case "fields": options.limits.fields = value
     case "connections": options.connections = value
     case "connections-per-address": options.connectionsPerAddress = value
-    default: fail("--limit: there is none of the name `\(parts[0])`", usage: benchWebUsage)
+    default: fail("--limit: there is no limit of the name `\(parts[0])`", usage: benchWebUsage)
     }
 }

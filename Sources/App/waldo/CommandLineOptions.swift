@@ -1,5 +1,7 @@
 import Glibc
+import Reactor
 import Service
+import Wire
 
 let usage = """
     Waldo: WebRTC teleoperation for robots.
@@ -21,6 +23,17 @@ func fail(_ message: String, usage: String? = nil) -> Never {
     let text = "waldo: \(message)\n" + (usage.map { "\n\($0)\n" } ?? "")
     _ = unsafe write(2, text, text.utf8.count)
     exit(2)
+}
+
+/// Ends because the parts could not be made or begin.
+func failToStart(_ error: any Error) -> Never {
+    let isTaken = (error as? SystemError).map { $0.call == "bind" && $0.code == EADDRINUSE } ?? false
+    fail("cannot start: \(error)" + (isTaken ? ". Another program has the port: choose one with --port" : ""))
+}
+
+/// What a browser on this machine is told to open for a server that listens there.
+func host(of address: IPAddress) -> String {
+    address.isUnspecified ? "localhost" : address.family == .v6 ? "[\(address)]" : "\(address)"
 }
 
 /// One line on standard output at once, also into a pipe.

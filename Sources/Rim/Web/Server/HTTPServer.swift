@@ -23,7 +23,7 @@ public final class HTTPServer {
     /// A line for each request; nil: none. To be set before it listens.
     public var accessLog: Logger?
     private var accepted: UInt64 = 0
-    /// A connection ended before its first request: whose, and why.
+    /// TLS could not be begun or failed on a connection, which is closed: whose, and why. To be set before it listens.
     public var onFailedConnection: ((IPAddress, String) -> Void)?
 
     /// `Date: …` and CR LF of this second.
@@ -177,7 +177,7 @@ public final class HTTPServer {
         if connections.isEmpty { finishDraining() }
     }
 
-    /// Closes everything at once. To be called before a server is let go while connections are open: they know it.
+    /// Closes everything at once; requests under way end without an answer.
     public func close() {
         listeners.removeAll()
         for connection in Array(connections.values) { connection.socket.close() }

@@ -6,6 +6,7 @@ import Wire
 public struct WebSocketOptions: Sendable {
     /// Sub-protocols that are spoken, best first.
     public var protocols: [String] = []
+    /// permessage-deflate without context between messages (RFC 7692), where the client offers it.
     public var allowsCompression = false
     /// Origins from which browsers may connect; nil: any, and clients that are no browsers send none.
     public var origins: [String]?
@@ -20,8 +21,9 @@ public final class WebSocketSession {
     public let request: HTTPRequest
     /// The sub-protocol that was agreed on.
     public let `protocol`: String?
+    /// The bytes are good for the call.
     public var onMessage: ((WebSocketMessageKind, Span<UInt8>) -> Void)?
-    /// Called once: the code, the reason, and whether the other side said it.
+    /// Called once, and nothing after it: the code and the reason, of whichever side ended it.
     public var onClose: ((WebSocketCloseCode, String) -> Void)?
 
     private let socket: TCPConnection
@@ -88,6 +90,7 @@ public final class WebSocketSession {
         return connection.send(frame, overflow: overflow, at: socket.reactor.now)
     }
 
+    /// Begins the end: what waits still goes out, and `onClose` is called when the other side has answered, or has not in time.
     public func close(_ code: WebSocketCloseCode, _ reason: String = "") {
         connection.close(code, reason, at: socket.reactor.now)
         flush()

@@ -31,7 +31,6 @@ public final class WebSocketOpening {
     private var request: HTTPRequestHead?
     private var nonce: [UInt8] = []
     private var parser = HTTPResponseParser()
-    private var informational = 0
     private var timer: ReactorTimer?
     private var isEnding = false
     /// What went wrong in `begin` is told after it.
@@ -40,7 +39,6 @@ public final class WebSocketOpening {
     private var randomness = SystemRandomNumberGenerator()
 
     private static let longestTick = Duration.seconds(1)
-    private static let mostInformational = 16
 
     init(
         id: Int, _ url: WebURL, _ options: WebSocketClientOptions, client: HTTPClient,
@@ -104,18 +102,12 @@ public final class WebSocketOpening {
         do throws(HTTPError) {
             while let event = try parser.next(bytes.span, &offset) {
                 switch event {
-                case .informational:
-                    informational += 1
-                    guard informational <= Self.mostInformational else { return fail(noResponse) }
+                case .informational: break
                 case .head(let head): return answered(head, rest: &bytes, from: offset)
                 case .body, .end: return
                 }
             }
         } catch { fail(.malformed(host: route.name, error)) }
-    }
-
-    private var noResponse: HTTPClientError {
-        .malformed(host: route.name, HTTPError(.statusLine, "expected a final response, got more than \(Self.mostInformational) of 1xx"))
     }
 
     private func answered(_ head: HTTPResponseHead, rest bytes: inout MutableSpan<UInt8>, from offset: Int) {
