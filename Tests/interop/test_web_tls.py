@@ -100,6 +100,8 @@ def test_s_client(web, authority):
     assert "Verify return code: 0 (ok)" in text and "ALPN protocol: http/1.1" in text
     assert "no application protocol" in s_client(web.port, *ca, "-alpn", "h2")
     assert re.search("wrong version|unsupported protocol|alert protocol version|no protocols available", s_client(web.port, "-tls1_1"))
+    # With one hello a client would have the server reckon for long.
+    assert "handshake failure" in s_client(web.port, *ca, "-tls1_3", "-groups", "ffdhe8192")
     # RFC 7627 and 9325: no renegotiation; the connection ends rather than to begin again.
     assert "RENEGOTIATING" in (text := s_client(web.port, *ca, "-tls1_2", data=b"R\n")) and re.search("no renegotiation|handshake failure|write:errno|closed", text)
     # A key update in the middle of a connection (RFC 8446 clause 4.6.3).
