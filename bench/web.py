@@ -3,13 +3,15 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 from parts import RUNS, SECONDS, show, table
-from processes import BINARY, HERE, PYTHON, Failed, Process, free_port, median, progress
+from processes import BINARY, HERE, PYTHON, ROOT, Failed, Process, free_port, median, progress
 
 NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if os.access("/usr/sbin/nginx", os.X_OK) else None)
 CONFIGURATION = """daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log crit; user root;
@@ -163,6 +165,21 @@ def memory(folder):
     return table(["idle connections", "server", "number", "kB each", "MB without any"], rows)
 
 
+def alone():
+    """MB of a server that has answered one request: examples/WebServer as one static executable, in whose memory no library is but what it uses."""
+    progress("building examples/WebServer as one static executable")
+    build = ["swift", "build", "-c", "release", "--scratch-path", ".build/static", "-Xswiftc", "-static-executable", "--product", "WebServer"]
+    subprocess.run(build, check=True, capture_output=True, timeout=1800, cwd=ROOT)
+    port, found = free_port(), []
+    for _ in range(RUNS):
+        with Process([str(ROOT / ".build/static/release/WebServer"), str(port)]) as server:
+            time.sleep(0.5)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=5).read()
+            status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
+            found.append(int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024)
+    return median(found)
+
+
 def web():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -172,4 +189,5 @@ def web():
     return ("## Web server\n\n`waldo bench web-load` on the same machine, 100 connections, every answer checked; CPU of the server's process alone, by its own clock, "
             "during the seconds that count. One thread each. The C loop (`peers/web_floor.c`) reads and sends and knows no protocol: it is what the kernel takes, "
             "and no server of one `recv` and one `send` can be faster. In brackets: times ours.\n\n" + text
-            + "\nResident memory with idle connections less that without, over their number.\n\n" + rest)
+            + "\nResident memory with idle connections less that without, over their number.\n\n" + rest
+            + f"\nA web server by itself (`examples/WebServer`, one static executable): {show(alone(), 1)} MB resident.\n")

@@ -80,16 +80,15 @@ public final class Router: HTTPHandler {
     public func admit(_ request: inout HTTPRequest) throws(HTTPProblem) -> Int? {
         try limit(request)
         guard let (entry, parameters) = try route(of: request) else { return 0 }
-        let route = entry.route
         (request.route, request.parameters) = (entry.number, parameters)
-        if let rate = route.rate { try take("route \(route.method) \(route.path) \(request.client.address)", rate) }
-        if case .webSocket(let options, _) = route.handler { try checkOrigin(request, options) }
+        if let rate = entry.route.rate { try take("route \(entry.route.method) \(entry.route.path) \(request.client.address)", rate) }
+        if case .webSocket(let options, _) = entry.route.handler { try checkOrigin(request, options) }
         if let authenticate = options.authenticate { request.user = try authenticate(request) }
-        if route.needsUser, request.user == nil {
+        if entry.route.needsUser, request.user == nil {
             throw HTTPProblem(.unauthorized, "unauthorized", "this needs a user; sign in first", fields: ["WWW-Authenticate": "Bearer"])
         }
         if let rate = options.ratePerUser, let user = request.user { try take("user \(user)", rate) }
-        return route.bodyLimit
+        return entry.route.bodyLimit
     }
 
     private func limit(_ request: HTTPRequest) throws(HTTPProblem) {
