@@ -34,6 +34,9 @@ def test_small_answers(web):
     assert json.loads(curl("-d", '{"values":[1,2.5]}', web.url + "/sum")) == {"sum": 3.5}
     error = json.loads(curl("-d", '{"values":[1,"x"]}', web.url + "/sum"))["error"]
     assert error == {"code": "invalid_field", "message": "values[1]: expected number, got string"}
+    for body, code in [('{"values":[1', "invalid_json"), ("[" * 65 + "]" * 65, "invalid_json"), ("[" * 64 + "]" * 64, "invalid_field"), ("", "invalid_json")]:
+        answer = curl("-w", " %{http_code}", "-d", body, web.url + "/sum")
+        assert answer.endswith(b" 400") and json.loads(answer[:-4])["error"]["code"] == code, body
     document = json.loads(curl(web.url + "/openapi.json"))
     assert document["openapi"] == "3.1.0" and document["paths"]["/text/{name}"]["get"]["parameters"][0]["name"] == "name"
 

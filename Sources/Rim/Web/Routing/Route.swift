@@ -45,7 +45,7 @@ public struct Route {
         public var isRequired: Bool
         public var schema: JSON
 
-        public init(_ name: String, _ place: Place = .query, _ text: String, isRequired: Bool = false, schema: JSON = ["type": "string"]) {
+        public init(_ name: String, _ place: Place, _ text: String, isRequired: Bool = false, schema: JSON = ["type": "string"]) {
             (self.name, self.place, self.text, self.schema) = (name, place, text, schema)
             self.isRequired = isRequired || place == .path
         }
