@@ -30,6 +30,8 @@ public struct WebSocketConnection {
     public struct Configuration: Sendable, Hashable {
         /// Bytes of a message that is received, also after expanding.
         public var messageLimit = 1 << 20
+        /// How many times its own size a compressed message of more than 4 KiB may have: what costs the sender nothing must not cost us much.
+        public var expansionLimit = 128
         /// Bytes that wait for the peer to take them.
         public var queueLimit = 1 << 20
         /// After this long without a byte from the peer it is asked.
@@ -50,8 +52,7 @@ public struct WebSocketConnection {
 
     /// Bytes that may go out now; the caller says by `sent` how many went.
     public private(set) var output: [UInt8] = []
-    private var queue: [Waiting] = []
-    private var queueBytes = 0
+    private var queue = WebSocketQueue()
     /// Messages that `.dropOldest` gave up.
     public private(set) var dropped = 0
 
@@ -69,11 +70,8 @@ public struct WebSocketConnection {
         case over
     }
 
-    private struct Waiting {
-        var frame: [UInt8]
-        var isDroppable: Bool
-    }
-
+    /// Bytes to which any compressed message may expand.
+    private static let alwaysExpanded = 4096
     /// Above this much output that the socket has not taken, messages wait in the queue.
     private static let outputMark = 16 << 10
 
@@ -90,7 +88,7 @@ public struct WebSocketConnection {
 
     public var isOpen: Bool { if case .open = state { true } else { false } }
     /// Bytes that wait, in the queue and in `output`.
-    public var backlog: Int { queueBytes + output.count }
+    public var backlog: Int { queue.bytes + output.count }
     public var assembled: [UInt8] { reader.assembled }
 
     // MARK: receiving
@@ -151,9 +149,10 @@ public struct WebSocketConnection {
 
     private mutating func expand(_ message: Span<UInt8>, _ kind: WebSocketMessageKind) throws(WebSocketError) {
         expanded.removeAll(keepingCapacity: expanded.capacity <= 4096)
-        guard compressor?.expand(message, into: &expanded, limit: configuration.messageLimit) ?? false else {
-            throw expanded.count >= configuration.messageLimit
-                ? WebSocketError(.messageTooBig, "expected messages of at most \(configuration.messageLimit) bytes, got a longer one")
+        let limit = min(configuration.messageLimit, max(Self.alwaysExpanded, message.count * configuration.expansionLimit))
+        guard compressor?.expand(message, into: &expanded, limit: limit) ?? false else {
+            throw expanded.count >= limit
+                ? WebSocketError(.messageTooBig, "expected a message of at most \(limit) bytes when it is expanded, got a longer one")
                 : WebSocketError(.invalidPayload, "expected a compressed message, got damaged data")
         }
         guard kind == .text else { return }
@@ -207,28 +206,18 @@ public struct WebSocketConnection {
                 dropped += 1
                 return false
             }
-            queue = []
-            queueBytes = 0
+            queue.removeAll()
             close(.tryAgainLater, "the receiver is too far behind", at: now)
             return false
         }
-        queue.append(Waiting(frame: frame, isDroppable: overflow == .dropOldest))
-        queueBytes += frame.count
+        queue.append(frame, isDroppable: overflow == .dropOldest)
         return true
     }
 
     /// Drops the oldest droppable messages; false when that is not enough.
     private mutating func makeRoom(for count: Int) -> Bool {
-        var needed = backlog + count - configuration.queueLimit
-        let droppable = queue.reduce(0) { $0 + ($1.isDroppable ? $1.frame.count : 0) }
-        guard droppable >= needed else { return false }
-        queue = queue.filter { waiting in
-            guard needed > 0, waiting.isDroppable else { return true }
-            needed -= waiting.frame.count
-            queueBytes -= waiting.frame.count
-            dropped += 1
-            return false
-        }
+        guard let gone = queue.drop(backlog + count - configuration.queueLimit) else { return false }
+        dropped += gone
         return true
     }
 
@@ -265,13 +254,7 @@ public struct WebSocketConnection {
         } else {
             output.removeFirst(count)
         }
-        var moved = 0
-        while moved < queue.count, output.count <= Self.outputMark {
-            output.append(contentsOf: queue[moved].frame)
-            queueBytes -= queue[moved].frame.count
-            moved += 1
-        }
-        if moved > 0 { queue.removeFirst(moved) }
+        while output.count <= Self.outputMark, let frame = queue.popFirst() { output.append(contentsOf: frame) }
     }
 
     // MARK: closing and time
@@ -280,9 +263,7 @@ public struct WebSocketConnection {
     public mutating func close(_ code: WebSocketCloseCode, _ reason: String = "", at now: Instant) {
         guard isOpen else { return }
         state = .closing(until: now + configuration.closeTimeout)
-        for waiting in queue { output.append(contentsOf: waiting.frame) }
-        queue = []
-        queueBytes = 0
+        while let frame = queue.popFirst() { output.append(contentsOf: frame) }
         append(.close, Self.closePayload(code, reason).span)
     }
 

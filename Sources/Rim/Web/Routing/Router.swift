@@ -75,7 +75,7 @@ public final class Router: HTTPHandler {
         guard let (entry, parameters) = try route(of: request) else { return 0 }
         let route = entry.route
         (request.route, request.parameters) = (entry.number, parameters)
-        if let rate = route.rate { try take("route \(route.method) \(route.path) \(request.client.address)", rate) }
+        if let rate = route.rate { try take("route \(route.method) \(route.path) \(request.client.address.site)", rate) }
         if case .webSocket(let options, _) = route.handler { try checkOrigin(request, options) }
         if let authenticate = options.authenticate { request.user = try authenticate(request) }
         if route.needsUser, request.user == nil {
@@ -86,7 +86,7 @@ public final class Router: HTTPHandler {
     }
 
     private func limit(_ request: HTTPRequest) throws(HTTPProblem) {
-        if let rate = options.rate { try take("address \(request.client.address)", rate) }
+        if let rate = options.rate { try take("address \(request.client.address.site)", rate) }
     }
 
     private func take(_ key: String, _ rate: RateLimit) throws(HTTPProblem) {
