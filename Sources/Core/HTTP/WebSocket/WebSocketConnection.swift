@@ -30,8 +30,6 @@ public struct WebSocketConnection {
     public struct Configuration: Sendable, Hashable {
         /// Bytes of a message that is received, also after expanding.
         public var messageLimit = 1 << 20
-        /// How many times its own size a compressed message of more than 4 KiB may have: what costs the sender nothing must not cost us much.
-        public var expansionLimit = 128
         /// Bytes that wait for the peer to take them.
         public var queueLimit = 1 << 20
         /// After this long without a byte from the peer it is asked.
@@ -60,6 +58,7 @@ public struct WebSocketConnection {
     private var lastHeard: Instant
     private var isAsked = false
     private var pings = PingLimit()
+    private var expansion = ExpansionLimit()
     public private(set) var expanded: [UInt8] = []
 
     private enum State {
@@ -70,8 +69,6 @@ public struct WebSocketConnection {
         case over
     }
 
-    /// Bytes to which any compressed message may expand.
-    private static let alwaysExpanded = 4096
     /// Above this much output that the socket has not taken, messages wait in the queue.
     private static let outputMark = 16 << 10
 
@@ -127,10 +124,10 @@ public struct WebSocketConnection {
                 }
             }
             switch place {
-            case .given(let range): try expand(bytes.extracting(range), kind)
+            case .given(let range): try expand(bytes.extracting(range), kind, at: now)
             case .assembled:
                 let whole = reader.assembled
-                try expand(whole.span, kind)
+                try expand(whole.span, kind, at: now)
             }
             return .message(kind, .expanded)
         case .ping(let payload):
@@ -147,13 +144,16 @@ public struct WebSocketConnection {
         }
     }
 
-    private mutating func expand(_ message: Span<UInt8>, _ kind: WebSocketMessageKind) throws(WebSocketError) {
+    private mutating func expand(_ message: Span<UInt8>, _ kind: WebSocketMessageKind, at now: Instant) throws(WebSocketError) {
         expanded.removeAll(keepingCapacity: expanded.capacity <= 4096)
-        let limit = min(configuration.messageLimit, max(Self.alwaysExpanded, message.count * configuration.expansionLimit))
+        let limit = configuration.messageLimit
         guard compressor?.expand(message, into: &expanded, limit: limit) ?? false else {
             throw expanded.count >= limit
-                ? WebSocketError(.messageTooBig, "expected a message of at most \(limit) bytes when it is expanded, got a longer one")
+                ? WebSocketError(.messageTooBig, "expected messages of at most \(limit) bytes, got a longer one")
                 : WebSocketError(.invalidPayload, "expected a compressed message, got damaged data")
+        }
+        guard expansion.take(expanded.count, from: message.count, messageLimit: limit, at: now) else {
+            throw WebSocketError(.policyViolation, "expected few messages that expand to over 128 times their size, got a flood")
         }
         guard kind == .text else { return }
         var text = UTF8Validator()
@@ -332,5 +332,24 @@ private struct PingLimit {
         guard left > 0 else { return false }
         left -= 1
         return true
+    }
+}
+
+/// How much may come of nearly nothing: it costs the sender little, and us as much as any other message.
+private struct ExpansionLimit {
+    private var excess = 0
+    private var since = Instant.zero
+
+    private static let usual = 128
+    private static let small = 4096
+    private static let least = 4 << 20
+
+    /// What is beyond 128 times the size is at most one longest message in ten seconds, or 4 MiB.
+    mutating func take(_ expanded: Int, from size: Int, messageLimit: Int, at now: Instant) -> Bool {
+        let over = expanded - max(Self.small, size * Self.usual)
+        guard over > 0 else { return true }
+        if now - since >= .seconds(10) { (excess, since) = (0, now) }
+        excess += over
+        return excess <= max(messageLimit, Self.least)
     }
 }
