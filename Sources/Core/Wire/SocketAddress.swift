@@ -53,6 +53,9 @@ public struct IPAddress: Sendable, Hashable {
         return bytes
     }
 
+    /// Whose it is, where hosts are counted: an IPv4 address itself; of IPv6 the network of 64 bits, as one host has all of its addresses.
+    public var site: IPAddress { family == .v4 ? self : IPAddress(high: high, low: 0) }
+
     public var isLoopback: Bool { family == .v4 ? low >> 24 == 127 : high == 0 && low == 1 }
     /// fe80::/10 (RFC 4291) or 169.254/16 (RFC 3927).
     public var isLinkLocal: Bool { family == .v4 ? low >> 16 == 0xA9FE : high >> 54 == 0x3FA }

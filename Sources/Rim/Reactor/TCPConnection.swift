@@ -32,7 +32,9 @@ public final class TCPConnection {
     private var ending = Ending.none
     private var fault = Fault.none
     /// The other side has sent all that it will; what waits here still goes out.
-    private var isAtEnd = false
+    public private(set) var isAtEnd = false
+    /// `onDrained` is wanted although nothing waits.
+    private var isAsked = false
     private var watched = (reads: true, writes: false)
 
     private enum Ending { case none, close, shutdown }
@@ -207,8 +209,27 @@ public final class TCPConnection {
         if unsent.isEmpty { shutdown(descriptor, Int32(SHUT_WR)) }
     }
 
+    /// `onDrained` is called in a later round, also when nothing waits: for whoever has much to do for one side, and lets others have their turn.
+    public func askForTurn() {
+        guard !isDeaf, ending == .none else { return }
+        isAsked = true
+        updateInterest()
+    }
+
     private func flush() {
-        guard !isClosed, !unsent.isEmpty else { return }
+        guard !isClosed else { return }
+        guard unsent.isEmpty else { return flushUnsent() }
+        guard isAsked else { return }
+        tellDrained()
+    }
+
+    private func tellDrained() {
+        isAsked = false
+        updateInterest()
+        if ending == .none { onDrained?() }
+    }
+
+    private func flushUnsent() {
         let count = unsafe unsent.withUnsafeBufferPointer {
             unsafe Glibc.send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL))
         }
@@ -232,13 +253,12 @@ public final class TCPConnection {
         case .close: return close()
         case .shutdown: shutdown(descriptor, Int32(SHUT_WR))
         }
-        updateInterest()
-        if ending == .none { onDrained?() }
+        tellDrained()
     }
 
     private func updateInterest() {
         guard !isClosed else { return }
-        let wanted = (reads: !isAtEnd && !isPaused, writes: !unsent.isEmpty)
+        let wanted = (reads: !isAtEnd && !isPaused, writes: !unsent.isEmpty || isAsked)
         guard wanted != watched else { return }
         watched = wanted
         reactor.setInterest(descriptor, reads: wanted.reads, writes: wanted.writes)

@@ -56,8 +56,7 @@ public struct WebSocketConnection {
 
     /// Bytes that may go out now; the caller says by `sent` how many went.
     public private(set) var output: [UInt8] = []
-    private var queue: [Waiting] = []
-    private var queueBytes = 0
+    private var queue = WebSocketQueue()
     /// Messages that `.dropOldest` gave up.
     public private(set) var dropped = 0
 
@@ -65,6 +64,7 @@ public struct WebSocketConnection {
     private var lastHeard: Instant
     private var isAsked = false
     private var pings = PingLimit()
+    private var expansion = ExpansionLimit()
     public private(set) var expanded: [UInt8] = []
 
     private enum State {
@@ -73,11 +73,6 @@ public struct WebSocketConnection {
         case closing(until: Instant)
         /// The event of the end was given out.
         case over
-    }
-
-    private struct Waiting {
-        var frame: [UInt8]
-        var isDroppable: Bool
     }
 
     /// Above this much output that the socket has not taken, messages wait in the queue.
@@ -96,7 +91,7 @@ public struct WebSocketConnection {
 
     public var isOpen: Bool { if case .open = state { true } else { false } }
     /// Bytes that wait, in the queue and in `output`.
-    public var backlog: Int { queueBytes + output.count }
+    public var backlog: Int { queue.bytes + output.count }
     public var assembled: [UInt8] { reader.assembled }
 
     // MARK: receiving
@@ -135,10 +130,10 @@ public struct WebSocketConnection {
                 }
             }
             switch place {
-            case .given(let range): try expand(bytes.extracting(range), kind)
+            case .given(let range): try expand(bytes.extracting(range), kind, at: now)
             case .assembled:
                 let whole = reader.assembled
-                try expand(whole.span, kind)
+                try expand(whole.span, kind, at: now)
             }
             return .message(kind, .expanded)
         case .ping(let payload):
@@ -155,12 +150,16 @@ public struct WebSocketConnection {
         }
     }
 
-    private mutating func expand(_ message: Span<UInt8>, _ kind: WebSocketMessageKind) throws(WebSocketError) {
+    private mutating func expand(_ message: Span<UInt8>, _ kind: WebSocketMessageKind, at now: Instant) throws(WebSocketError) {
         expanded.removeAll(keepingCapacity: expanded.capacity <= 4096)
-        guard compressor?.expand(message, into: &expanded, limit: configuration.messageLimit) ?? false else {
-            throw expanded.count >= configuration.messageLimit
-                ? WebSocketError(.messageTooBig, "expected messages of at most \(configuration.messageLimit) bytes, got a longer one")
+        let limit = configuration.messageLimit
+        guard compressor?.expand(message, into: &expanded, limit: limit) ?? false else {
+            throw expanded.count >= limit
+                ? WebSocketError(.messageTooBig, "expected messages of at most \(limit) bytes, got a longer one")
                 : WebSocketError(.invalidPayload, "expected a compressed message, got damaged data")
+        }
+        guard expansion.take(expanded.count, from: message.count, messageLimit: limit, at: now) else {
+            throw WebSocketError(.policyViolation, "expected few messages that expand to over 128 times their size, got a flood")
         }
         guard kind == .text else { return }
         var text = UTF8Validator()
@@ -213,28 +212,18 @@ public struct WebSocketConnection {
                 dropped += 1
                 return false
             }
-            queue = []
-            queueBytes = 0
+            queue.removeAll()
             close(.tryAgainLater, "the receiver is too far behind", at: now)
             return false
         }
-        queue.append(Waiting(frame: frame, isDroppable: overflow == .dropOldest))
-        queueBytes += frame.count
+        queue.append(frame, isDroppable: overflow == .dropOldest)
         return true
     }
 
     /// Drops the oldest droppable messages; false when that is not enough.
     private mutating func makeRoom(for count: Int) -> Bool {
-        var needed = backlog + count - configuration.queueLimit
-        let droppable = queue.reduce(0) { $0 + ($1.isDroppable ? $1.frame.count : 0) }
-        guard droppable >= needed else { return false }
-        queue = queue.filter { waiting in
-            guard needed > 0, waiting.isDroppable else { return true }
-            needed -= waiting.frame.count
-            queueBytes -= waiting.frame.count
-            dropped += 1
-            return false
-        }
+        guard let gone = queue.drop(backlog + count - configuration.queueLimit) else { return false }
+        dropped += gone
         return true
     }
 
@@ -271,13 +260,7 @@ public struct WebSocketConnection {
         } else {
             output.removeFirst(count)
         }
-        var moved = 0
-        while moved < queue.count, output.count <= Self.outputMark {
-            output.append(contentsOf: queue[moved].frame)
-            queueBytes -= queue[moved].frame.count
-            moved += 1
-        }
-        if moved > 0 { queue.removeFirst(moved) }
+        while output.count <= Self.outputMark, let frame = queue.popFirst() { output.append(contentsOf: frame) }
     }
 
     // MARK: closing and time
@@ -286,9 +269,7 @@ public struct WebSocketConnection {
     public mutating func close(_ code: WebSocketCloseCode, _ reason: String = "", at now: Instant) {
         guard isOpen else { return }
         state = .closing(until: now + configuration.closeTimeout)
-        for waiting in queue { output.append(contentsOf: waiting.frame) }
-        queue = []
-        queueBytes = 0
+        while let frame = queue.popFirst() { output.append(contentsOf: frame) }
         append(.close, Self.closePayload(code, reason).span)
     }
 
@@ -357,5 +338,24 @@ private struct PingLimit {
         guard left > 0 else { return false }
         left -= 1
         return true
+    }
+}
+
+/// How much may come of nearly nothing: it costs the sender little, and us as much as any other message.
+private struct ExpansionLimit {
+    private var excess = 0
+    private var since = Instant.zero
+
+    private static let usual = 128
+    private static let small = 4096
+    private static let least = 4 << 20
+
+    /// What is beyond 128 times the size is at most one longest message in ten seconds, or 4 MiB.
+    mutating func take(_ expanded: Int, from size: Int, messageLimit: Int, at now: Instant) -> Bool {
+        let over = expanded - max(Self.small, size * Self.usual)
+        guard over > 0 else { return true }
+        if now - since >= .seconds(10) { (excess, since) = (0, now) }
+        excess += over
+        return excess <= max(messageLimit, Self.least)
     }
 }

@@ -12,10 +12,17 @@ public import Wire
     private let owner: TLSContext
     /// Whom the other side's certificate must name, for the reason of a failure.
     private let serverName: String?
+    /// New keys that the other side took since it last sent so many bytes; see `mostKeyUpdates`.
+    private var keyUpdates = 0
+    private var plainSinceThen = 0
     /// What `receive` was given and OpenSSL has not read yet; empty outside of it.
     private var input = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
 
     enum Role { case client, server }
+
+    /// For each 64 KiB of content: a new key costs a thousand times what its few bytes cost the sender (RFC 8446 clause 4.6.3).
+    private static let mostKeyUpdates = 32
+    private static let contentOfKeyUpdates = 64 << 10
 
     init(_ owner: TLSContext, _ context: OpaquePointer, as role: Role, serverName: String? = nil) throws(CryptoError) {
         guard let ssl = unsafe SSL_new(context), let bio = unsafe BIO_new(owner.method) else { throw CryptoError("no memory for TLS") }
@@ -83,6 +90,7 @@ public import Wire
         if result == 1 {
             agreement = unsafe SecureStreamAgreement(of: ssl)
             state = .open
+            watchKeyUpdates()
             return
         }
         switch unsafe SSL_get_error(ssl, result) {
@@ -104,7 +112,9 @@ public import Wire
         while state == .open {
             ERR_clear_error()
             let count = unsafe SSL_read(ssl, buffer.baseAddress, Int32(buffer.count))
+            guard !isFloodedWithKeys else { return fail("the other side changes its keys without sending anything") }
             guard count > 0 else { return stopReading(count) }
+            countContent(Int(count))
             var plain = unsafe MutableSpan(_unsafeElements: UnsafeMutableBufferPointer(rebasing: buffer[..<Int(count)]))
             deliver(&plain)
         }
@@ -118,13 +128,30 @@ public import Wire
         }
     }
 
+    private var isFloodedWithKeys: Bool { keyUpdates > Self.mostKeyUpdates }
+
+    private func countContent(_ count: Int) {
+        plainSinceThen += count
+        if plainSinceThen >= Self.contentOfKeyUpdates { (keyUpdates, plainSinceThen) = (0, 0) }
+    }
+
+    private func watchKeyUpdates() {
+        unsafe SSL_ctrl(ssl, SSL_CTRL_SET_MSG_CALLBACK_ARG, 0, Unmanaged.passUnretained(self).toOpaque())
+        unsafe SSL_set_msg_callback(ssl) { isWritten, _, type, bytes, count, _, argument in
+            guard isWritten == 0, type == SSL3_RT_HANDSHAKE, count > 0, let bytes = unsafe bytes, let argument = unsafe argument,
+                unsafe bytes.load(as: UInt8.self) == UInt8(SSL3_MT_KEY_UPDATE)
+            else { return }
+            unsafe Unmanaged<TLSStream>.fromOpaque(argument).takeUnretainedValue().keyUpdates += 1
+        }
+    }
+
     private func fail(_ reason: String) { state = .failed(reason) }
 
     // MARK: for the BIO
 
     fileprivate func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         let count = unsafe min(buffer.count, input.count)
-        guard count > 0 else { return 0 }
+        guard count > 0, !isFloodedWithKeys else { return 0 }
         unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: input[..<count]))
         unsafe input = UnsafeRawBufferPointer(rebasing: input[count...])
         return count
@@ -151,7 +178,10 @@ extension SecureStreamAgreement {
 
 /// Through this OpenSSL reads what `receive` was given and writes to `output`: its own memory BIOs keep buffers for every connection.
 enum StreamBIO {
-    static func makeMethod() -> OpaquePointer? {
+    /// One for all: the library has numbers for 127 kinds only. Never freed.
+    nonisolated(unsafe) static let method = unsafe makeMethod()
+
+    private static func makeMethod() -> OpaquePointer? {
         guard let method = unsafe BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream") else { return nil }
         unsafe BIO_meth_set_create(method) { bio in
             unsafe BIO_set_init(bio, 1)

@@ -81,7 +81,7 @@ public final class Router: HTTPHandler {
         try limit(request)
         guard let (entry, parameters) = try route(of: request) else { return 0 }
         (request.route, request.parameters) = (entry.number, parameters)
-        if let rate = entry.route.rate { try take("route \(entry.route.method) \(entry.route.path) \(request.client.address)", rate) }
+        if let rate = entry.route.rate { try take("route \(entry.route.method) \(entry.route.path) \(request.client.address.site)", rate) }
         if case .webSocket(let options, _) = entry.route.handler { try checkOrigin(request, options) }
         if let authenticate = options.authenticate { request.user = try authenticate(request) }
         if entry.route.needsUser, request.user == nil {
@@ -92,7 +92,7 @@ public final class Router: HTTPHandler {
     }
 
     private func limit(_ request: HTTPRequest) throws(HTTPProblem) {
-        if let rate = options.rate { try take("address \(request.client.address)", rate) }
+        if let rate = options.rate { try take("address \(request.client.address.site)", rate) }
     }
 
     private func take(_ key: String, _ rate: RateLimit) throws(HTTPProblem) {

@@ -77,14 +77,14 @@ public final class HTTPServer {
     private func accept(_ socket: TCPConnection, _ security: Security?) {
         tick()
         let address = socket.remote.ip
-        let fromHere = byAddress[address, default: 0]
+        let fromHere = byAddress[address.site, default: 0]
         guard connections.count < options.connections, options.trusts(address) || fromHere < options.connectionsPerAddress else {
             refused += 1
             metrics?.refused.add()
             return socket.close()
         }
         accepted &+= 1
-        byAddress[address] = fromHere + 1
+        byAddress[address.site] = fromHere + 1
         let connection = HTTPServerConnection(socket, security: security, server: self, number: accepted, at: now)
         connections[ObjectIdentifier(connection)] = connection
         metrics?.accepted.add()
@@ -93,7 +93,7 @@ public final class HTTPServer {
     }
 
     func ended(_ connection: HTTPServerConnection) {
-        let address = connection.socket.remote.ip
+        let address = connection.socket.remote.ip.site
         if let count = byAddress[address] { byAddress[address] = count > 1 ? count - 1 : nil }
         connections[ObjectIdentifier(connection)] = nil
         metrics?.connections.set(connections.count)

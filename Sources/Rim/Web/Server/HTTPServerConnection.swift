@@ -43,6 +43,10 @@ final class HTTPServerConnection {
     /// What is kept of requests behind the one at hand.
     private static let longestWait = 64 << 10
     private static let filePiece = 64 << 10
+    /// What one connection does before others have their turn: pieces of a file, and requests.
+    private static let (piecesOfTurn, requestsOfTurn) = (8, 64)
+    /// With more bytes of answers than this on their way, the next request is not begun.
+    private static let mostAhead = 256 << 10
 
     init(_ socket: TCPConnection, security: HTTPServer.Security?, server: HTTPServer, number: UInt64, at now: Instant) {
         (self.socket, self.security, self.server, since, lastProgress) = (socket, security, server, now, now)
@@ -92,7 +96,7 @@ final class HTTPServerConnection {
         case .handling, .streaming, .file: wait(bytes.span)
         case .proxyHeader: receivedProxyHeader(bytes.span)
         case .securing: secure(bytes.span)
-        case .idle, .head, .body: parse(bytes.span)
+        case .idle, .head, .body: if hasWaiting { wait(bytes.span) } else { parse(bytes.span) }
         }
         endRound()
     }
@@ -101,6 +105,8 @@ final class HTTPServerConnection {
         isInRound = false
         flush()
         sendFile()
+        if case .idle = state { if hasWaiting { socket.askForTurn() } else if socket.isAtEnd { linger() } }
+        exchange?.requestsInTurn = 0
         guard let exchange, exchange.isSpent else { return }
         switch state {
         case .idle, .upgraded:
@@ -129,6 +135,8 @@ final class HTTPServerConnection {
         if exchange.waiting.count >= Self.longestWait { socket.isPaused = true }
     }
 
+    private var hasWaiting: Bool { exchange.map { !$0.waiting.isEmpty } ?? false }
+
     private func resumeWaiting() {
         while isReading, let exchange, !exchange.waiting.isEmpty {
             var bytes: [UInt8] = []
@@ -140,7 +148,8 @@ final class HTTPServerConnection {
 
     private var isReading: Bool {
         switch state {
-        case .idle, .head, .body: true
+        case .idle: backlog < Self.mostAhead && (exchange?.requestsInTurn ?? 0) < Self.requestsOfTurn
+        case .head, .body: true
         default: false
         }
     }
@@ -196,7 +205,10 @@ final class HTTPServerConnection {
                 }
             }
             if case .upgraded = state { return handOver(bytes.extracting(offset..<bytes.count)) }
-            if offset < bytes.count { wait(bytes.extracting(offset..<bytes.count)) }
+            switch state {
+            case .lingering, .closed: return
+            default: if offset < bytes.count { wait(bytes.extracting(offset..<bytes.count)) }
+            }
         } catch { refuse(HTTPProblem(error)) }
     }
 
@@ -241,6 +253,7 @@ final class HTTPServerConnection {
 
     private func finish(_ exchange: HTTPServerExchange) {
         guard let request = exchange.request else { return }
+        exchange.requestsInTurn += 1
         become(.handling)
         if let answer = exchange.early {
             exchange.early = nil
@@ -316,13 +329,14 @@ final class HTTPServerConnection {
         answered(request, status, bytes: bytes, isOpenEnded: isOpenEnded)
         guard exchange.keepsAlive, !server.isDraining else { return linger() }
         become(.idle)
-        if !isInRound {
-            isInRound = true
-            resumeWaiting()
-            endRound()
-        } else {
-            resumeWaiting()
-        }
+        // In a turn of its own: whoever answers at once would come back here for each request that waits.
+        if !isInRound { endRound() }
+    }
+
+    private func resume() {
+        isInRound = true
+        resumeWaiting()
+        endRound()
     }
 
     private func linger() {
@@ -376,9 +390,12 @@ final class HTTPServerConnection {
         end(stream.status, bytes: stream.written, isOpenEnded: true)
     }
 
-    /// A piece of the file whenever the kernel has taken the one before.
+    /// A piece of the file whenever the kernel has taken the one before; a reader that is as fast as we are takes turns with others.
     private func sendFile() {
+        var pieces = 0
         while !isInRound, case .file(let file, let next) = state, backlog == 0, !socket.isDeaf {
+            guard pieces < Self.piecesOfTurn else { return socket.askForTurn() }
+            pieces += 1
             let piece = file.read(at: next, count: min(Self.filePiece, file.range.upperBound - next))
             guard !piece.isEmpty || file.range.isEmpty else { return socket.close() }
             current.output.append(contentsOf: piece)
@@ -393,6 +410,7 @@ final class HTTPServerConnection {
         case .file: sendFile()
         case .streaming(let stream, _): stream.onDrained?()
         case .upgraded: if let webSocket { webSocket.drained() }
+        case .idle: resume()
         default: break
         }
     }
@@ -402,6 +420,10 @@ final class HTTPServerConnection {
     func upgrade(_ options: WebSocketOptions) -> WebSocketSession? {
         guard case .handling = state, let exchange, let request = exchange.request else { return nil }
         do throws(WebSocketRefusal) {
+            // A client waits for the answer before its first frame (RFC 6455 clause 4.1): what came meanwhile is not one of a client's.
+            guard exchange.waiting.isEmpty else {
+                throw WebSocketRefusal(.badRequest, "expected no bytes before the answer to a WebSocket handshake")
+            }
             let agreement = try WebSocketHandshake.accept(
                 request.head, protocols: options.protocols, allowsCompression: options.allowsCompression)
             write(agreement.response.status, agreement.response.fields)
@@ -456,6 +478,9 @@ final class HTTPServerConnection {
         case .handling, .streaming, .file:
             // It may have sent all that it wanted and now waits for the answer; the server's answer is its last.
             break
+        case .idle where hasWaiting: break
+        case .idle, .head, .body: if socket.backlog > 0 { linger() } else { socket.close() }
+        case .lingering where socket.backlog > 0: break
         case .upgraded:
             if let webSocket { webSocket.ended() }
             socket.close()
@@ -464,6 +489,8 @@ final class HTTPServerConnection {
     }
 
     private func closed() {
+        // Whoever is told may let go of the server.
+        let server = server
         tally()
         if webSocket != nil { server.metrics?.webSockets.add(-1) }
         if let request = exchange?.request { tellUnfinished(request) }
@@ -499,7 +526,10 @@ final class HTTPServerConnection {
         if socket.backlog == 0 || socket.taken != lastTaken { (lastTaken, lastProgress) = (socket.taken, now) }
         if now - lastProgress >= options.stallTimeout { return socket.close() }
         switch state {
-        case .idle: if now - since >= options.idleTimeout || server.isDraining { socket.close() }
+        case .idle:
+            // What is still on its way to the reader is no idle time.
+            if backlog > 0 { return since = now }
+            if now - since >= options.idleTimeout || server.isDraining { socket.close() }
         case .securing: if now - since >= options.headTimeout { socket.close() }
         case .head, .proxyHeader:
             if now - since >= options.headTimeout {
@@ -527,7 +557,7 @@ final class HTTPServerConnection {
 
     /// What is under way goes on; nothing new begins.
     func drain() {
-        if isIdle { return socket.close() }
+        if isIdle { return backlog > 0 ? linger() : socket.close() }
         if case .streaming(let stream, _) = state, stream.isEndless { return endPieces() }
         if let webSocket { webSocket.close(.goingAway, "the server is shutting down") }
     }

@@ -13,6 +13,8 @@ final class HTTPServerExchange {
     var early: HTTPResponse?
     /// Bytes of the request's body so far.
     var received = 0
+    /// Requests that were begun since others had their turn.
+    var requestsInTurn = 0
     /// Pipelined bytes behind a request that is being answered.
     var waiting: [UInt8] = []
     /// Responses of one round, sent together.

@@ -5,7 +5,7 @@ import Wire
 public struct HTTPServerOptions: Sendable {
     /// Of a request's head and body.
     public var limits = HTTPLimits()
-    /// Connections in all, and from one address (after trusted proxies none: they are one address for many).
+    /// Connections in all, and from one address, of IPv6 from one network of 64 bits (after trusted proxies none: they are one address for many).
     public var connections = 20_000
     public var connectionsPerAddress = 512
     /// From a connection's or a request's first byte to the end of its head.

@@ -10,6 +10,8 @@ import Wire
     /// The empty block that is left out on the wire.
     private static let tail: [UInt8] = [0, 0, 0xFF, 0xFF]
     private static let piece = 16 << 10
+    /// Of one message: each costs more than its two bytes.
+    private static let mostFinalBlocks = 64
 
     /// `windowBits`: 9 to 15, of what is compressed; what comes may have any window.
     package init(windowBits: Int) {
@@ -53,6 +55,7 @@ import Wire
         unsafe input.withUnsafeBufferPointer { bytes in
             unsafe stream.pointee.next_in = UnsafeMutablePointer(mutating: bytes.baseAddress)
             unsafe stream.pointee.avail_in = UInt32(bytes.count)
+            var finalBlocks = 0
             while true {
                 var code = Z_OK, produced = 0
                 // One byte more than is allowed: whether there is one tells that it is too long.
@@ -70,6 +73,8 @@ import Wire
                 guard code == Z_OK || code == Z_BUF_ERROR || code == Z_STREAM_END else { return false }
                 if code == Z_STREAM_END {
                     // A sender may end a message with a final block, and begin another after it (RFC 7692 clause 7.2.3.4).
+                    finalBlocks += 1
+                    guard finalBlocks <= Self.mostFinalBlocks else { return false }
                     _ = unsafe inflateReset(stream)
                     if unsafe stream.pointee.avail_in == 0 { return true }
                     continue
