@@ -77,6 +77,44 @@ final class WebSocketClientTests: XCTestCase {
         }
     }
 
+    func testWhoDoesNotSayWhoItIsIsClosed() async throws {
+        let harness = try await ClientHarness()
+        let log = Log<String>()
+        let port = try await harness.run { harness, _ in
+            let router = Router()
+            var options = WebSocketOptions()
+            options.admission = WebSocketOptions.Admission(
+                timeout: .milliseconds(100), code: WebSocketCloseCode(rawValue: 4000), reason: "Authentication timeout")
+            router.add(
+                Route(
+                    .get, "/ws", "for those who say who they are",
+                    handler: .webSocket(options) { session in
+                        session.onMessage = { [unowned session] _, _ in
+                            session.admit("ada")
+                            session.send("welcome \(session.user ?? "nobody")")
+                        }
+                    }))
+            let server = HTTPServer(handler: router, reactor: harness.reactor)
+            harness.keep(server)
+            return Int(try server.listen(SocketAddress(IPAddress(127, 0, 0, 1), 0)).port)
+        }
+        try await harness.run { _, client in
+            for name in ["ada", ""] {
+                client.connect(try WebURL("ws://127.0.0.1:\(port)/ws")) { outcome in
+                    guard case .success(let session) = outcome else { return log.add("\(outcome)") }
+                    session.onMessage = { _, message in log.add("\(message.count) bytes") }
+                    session.onClose = { log.add("'\(name)' closed \($0.rawValue) \($1)") }
+                    if !name.isEmpty { session.send(name) }
+                }
+            }
+        }
+        let told = try await log.wait(2)
+        XCTAssertEqual(Set(told), ["11 bytes", "'' closed 4000 Authentication timeout"])
+        let open = await harness.openWebSockets
+        XCTAssertEqual(open, 1)
+        await harness.stop()
+    }
+
     func testAServerThatAnswersWronglyIsRefused_RFC6455_4_1() async throws {
         let harness = try await ClientHarness()
         let accept = "Sec-WebSocket-Accept: ACCEPT\r\n", upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -66,6 +66,13 @@ def test_files(web):
     assert status("--path-as-is", web.url + "/files/../../etc/passwd") == 400
 
 
+def test_one_port_of_several_addresses(binary, tmp_path):
+    server = Web(binary, tmp_path, ["--bind", "127.0.0.2", "--bind", "::1"])
+    for host in ("127.0.0.1", "127.0.0.2", "[::1]"):
+        assert status(f"http://{host}:{server.port}/json") == 200
+    assert server.stop() == 0
+
+
 def test_pipelined_requests_are_answered_in_order(web):
     requests = b"".join(b"GET /text/%d HTTP/1.1\r\nHost: x\r\n\r\n" % n for n in range(200))
     answer = web.raw(requests + b"GET /files/big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

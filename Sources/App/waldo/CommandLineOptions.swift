@@ -97,12 +97,12 @@ struct CommandLineOptions {
 
     /// What `--tls-certificate`, `--tls-key` and `--tls-self-signed` ask for.
     func tls() -> TLSSettings? {
-        switch (text("tls-certificate"), text("tls-key"), isOn("tls-self-signed")) {
-        case (nil, nil, false): return nil
-        case (nil, nil, true): return .selfSigned
-        case (let certificate?, let key?, false): return .files(certificate: certificate, key: key)
-        case (_?, _?, true): fail("expected either --tls-self-signed or files, got both")
-        default: fail("--tls-certificate and --tls-key: expected both, got one")
+        let (certificates, keys) = (texts("tls-certificate"), texts("tls-key"))
+        guard certificates.count == keys.count else {
+            fail("--tls-certificate and --tls-key: expected as many of both, got \(certificates.count) and \(keys.count)")
         }
+        if !certificates.isEmpty, isOn("tls-self-signed") { fail("expected either --tls-self-signed or files, got both") }
+        if isOn("tls-self-signed") { return .selfSigned }
+        return certificates.isEmpty ? nil : .files(Array(zip(certificates, keys)))
     }
 }
