@@ -63,7 +63,9 @@ def test_fast_readers_of_a_long_file_take_turns_with_others(plain):
 def test_all_of_many_pipelined_requests_are_answered(plain, path, count, half_closes):
     with socket.create_connection((plain.address, plain.port)) as connection:
         def ask():
-            connection.sendall((b"GET " + path + END) * (count - 1) + b"GET /json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            connection.sendall((b"GET " + path + END) * (count - 1))
+            time.sleep(0.3)
+            connection.sendall(b"GET /files/app.js HTTP/1.1\r\nHost: x\r\n" + (b"" if half_closes else b"Connection: close\r\n") + b"\r\n")
             if half_closes:
                 connection.shutdown(socket.SHUT_WR)
         asking = in_background(ask)
