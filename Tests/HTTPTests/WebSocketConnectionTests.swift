@@ -137,6 +137,114 @@ final class WebSocketConnectionTests: XCTestCase {
         XCTAssertEqual(pair.fromServer.last, "closed 1013 the receiver is too far behind true")
     }
 
+    /// Against a list from which the oldest that may go is taken each time, whatever mix waits.
+    func testWhatWaitsIsWhatAPlainListWouldKeep() {
+        var generator = SplitMix(seed: 7)
+        for round in 0..<40 {
+            var configuration = WebSocketConnection.Configuration()
+            configuration.queueLimit = 60_000
+            var server = WebSocketConnection(configuration: configuration, at: .zero)
+            // A first message fills what goes out at once.
+            XCTAssertTrue(server.send(.binary, [UInt8](repeating: 1, count: 20_000).span, overflow: .dropOldest, at: .zero))
+            var list: [(frame: [UInt8], isDroppable: Bool)] = []
+            var expected = server.output
+            var dropped = 0
+            let commands = round % 3 == 0 ? 0 : 1 + generator.below(30)
+            for number in 0..<600 {
+                if generator.below(50) == 0 {
+                    // The reader takes what is out, and some of what waits follows.
+                    let out = server.output.count
+                    server.sent(out)
+                    var size = 0
+                    while size <= 16 << 10, !list.isEmpty {
+                        let frame = list.removeFirst().frame
+                        size += frame.count
+                        expected += frame
+                    }
+                    XCTAssertEqual(server.output.count, size, "round \(round), message \(number)")
+                }
+                let payload = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: generator.below(2000))
+                let isDroppable = generator.below(100) >= commands
+                var frame: [UInt8] = [0x82]
+                if payload.count < 126 {
+                    frame.append(UInt8(payload.count))
+                } else {
+                    frame += [126, UInt8(payload.count >> 8), UInt8(payload.count & 255)]
+                }
+                frame += payload
+                if server.output.count <= 16 << 10, list.isEmpty {
+                    expected += frame
+                    XCTAssertTrue(server.send(.binary, payload.span, overflow: .dropOldest, at: .zero))
+                    continue
+                }
+                let waiting = list.reduce(0) { $0 + $1.frame.count } + server.output.count
+                var needed = waiting + frame.count - configuration.queueLimit
+                if needed > 0 {
+                    let most = list.reduce(0) { $0 + ($1.isDroppable ? $1.frame.count : 0) }
+                    // A command that has no room ends the connection: another test's.
+                    guard isDroppable || most >= needed else { break }
+                    if most < needed {
+                        dropped += 1
+                        XCTAssertFalse(server.send(.binary, payload.span, overflow: .dropOldest, at: .zero))
+                        continue
+                    }
+                    list = list.filter { waiting in
+                        guard needed > 0, waiting.isDroppable else { return true }
+                        needed -= waiting.frame.count
+                        dropped += 1
+                        return false
+                    }
+                }
+                list.append((frame, isDroppable))
+                XCTAssertTrue(server.send(.binary, payload.span, overflow: isDroppable ? .dropOldest : .close, at: .zero))
+                XCTAssertEqual(
+                    server.backlog, list.reduce(0) { $0 + $1.frame.count } + server.output.count, "round \(round), message \(number)")
+            }
+            XCTAssertEqual(server.dropped, dropped, "round \(round)")
+            var sent = Array(expected.dropLast(server.output.count))
+            while !server.output.isEmpty {
+                sent += server.output
+                server.sent(server.output.count)
+            }
+            XCTAssertEqual(sent, expected + list.flatMap(\.frame), "round \(round)")
+        }
+    }
+
+    private struct SplitMix {
+        private var state: UInt64
+        init(seed: UInt64) { state = seed }
+        mutating func below(_ limit: Int) -> Int {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var word = state
+            word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
+            return Int((word ^ word >> 27) >> 33) % limit
+        }
+    }
+
+    private final class Bomb: WebSocketCompressor {
+        func compress(_ message: Span<UInt8>, into out: inout [UInt8]) { out.append(contentsOf: [1]) }
+        func expand(_ message: Span<UInt8>, into out: inout [UInt8], limit: Int) -> Bool {
+            out.append(contentsOf: [UInt8](repeating: 0, count: 1_000_000))
+            return true
+        }
+    }
+
+    func testMessagesThatExpandWithoutMeasureEndWith1008WhenTheyAreMany() {
+        var pair = Pair(compressor: Bomb())
+        pair.now = .zero + .seconds(100)
+        for _ in 0..<3 {
+            for _ in 0..<4 { XCTAssertTrue(pair.client.send(.binary, [1, 2, 3].span, overflow: .close, at: pair.now)) }
+            pair.exchange()
+            XCTAssertEqual(pair.fromClient.count, 4)
+            pair.fromClient = []
+            pair.now = pair.now + .seconds(10)
+        }
+        for _ in 0..<5 { XCTAssertTrue(pair.client.send(.binary, [1, 2, 3].span, overflow: .close, at: pair.now)) }
+        pair.exchange()
+        XCTAssertEqual(pair.fromClient.count, 5)
+        XCTAssertTrue(pair.fromClient.last?.hasPrefix("closed 1008 ") ?? false, "\(pair.fromClient.last ?? "")")
+    }
+
     func testAFloodOfPingsEndsWith1008() {
         var pair = Pair()
         var flood: [UInt8] = []

@@ -36,4 +36,15 @@ final class DeflateTests: XCTestCase {
             XCTAssertFalse(compressor.expand(damaged.span, into: &plain, limit: 100), "\(damaged)")
         }
     }
+
+    /// Clause 7.2.3.4 allows final blocks; a message of nothing else is there to cost time.
+    func testAFloodOfFinalBlocksIsDamage() {
+        let compressor = DeflateCompressor(windowBits: 15)
+        for (count, isTaken) in [(1, true), (64, true), (65, false), (100_000, false)] {
+            var plain: [UInt8] = []
+            let message = [[UInt8]](repeating: [3, 0], count: count).flatMap { $0 }
+            XCTAssertEqual(compressor.expand(message.span, into: &plain, limit: 100), isTaken, "\(count)")
+            XCTAssertEqual(plain, [])
+        }
+    }
 }

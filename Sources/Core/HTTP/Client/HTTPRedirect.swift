@@ -40,7 +40,11 @@ public struct HTTPRedirect: Sendable, Equatable {
         return kept
     }
 
-    private static let ofOneServer: Set = ["authorization", "cookie", "proxy-authorization", "host", "origin", "referer"]
+    private static let ofOneServer: Set = [
+        "authorization", "cookie", "proxy-authorization", "host", "origin", "referer",
+        // Keys that have no field of their own in any RFC.
+        "x-api-key", "api-key", "x-goog-api-key", "x-auth-token", "x-amz-security-token", "x-csrf-token", "x-xsrf-token",
+    ]
     private static let ofTheBody: Set = [
         "content-type", "content-length", "content-encoding", "content-language", "content-location", "digest", "content-digest",
         "last-modified", "transfer-encoding",

@@ -105,7 +105,7 @@ final class HTTPServerConnection {
         isInRound = false
         flush()
         sendFile()
-        if case .idle = state { if hasWaiting { socket.askForTurn() } else if socket.isAtEnd { linger() } }
+        goOn()
         exchange?.requestsInTurn = 0
         guard let exchange, exchange.isSpent else { return }
         switch state {
@@ -114,6 +114,14 @@ final class HTTPServerConnection {
             self.exchange = nil
         default: break
         }
+    }
+
+    /// Between requests: the next one, if it is here.
+    private func goOn() {
+        guard case .idle = state else { return }
+        guard !hasWaiting else { return socket.askForTurn() }
+        socket.isPaused = false
+        if socket.isAtEnd { linger() }
     }
 
     private func flush() { if !isInRound { flushNow() } }
@@ -438,6 +446,7 @@ final class HTTPServerConnection {
             webSocket = session
             exchange.request = nil
             become(.upgraded)
+            socket.isPaused = false
             return session
         } catch {
             var problem = HTTPProblem(error.status, "websocket_handshake", error.text)
