@@ -88,6 +88,20 @@ def test_pipelined_answers_to_a_reader_that_waits_are_bounded(plain):
     asking.join(5)
 
 
+@pytest.mark.parametrize("path", [b"/picture", b"/events"])
+def test_a_stream_without_end_ends_with_its_reader(plain, path):
+    """Of a picture that never comes nobody would notice otherwise."""
+    with plain.connect() as connection:
+        connection.sendall(b"GET " + path + END)
+        connection.settimeout(5)
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += connection.recv(65536)
+        connection.shutdown(socket.SHUT_WR)
+        read_all(connection, 5)
+    plain.works()
+
+
 @pytest.mark.parametrize("end", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
 def test_an_answer_on_its_way_reaches_a_slow_reader_that_has_ended_its_side(plain, end):
     count = 300

@@ -484,6 +484,8 @@ final class HTTPServerConnection {
 
     private func peerEnded() {
         switch state {
+        // Without an end of its own, it is read until its reader leaves.
+        case .streaming(let stream, _) where stream.isEndless: socket.close()
         case .handling, .streaming, .file:
             // It may have sent all that it wanted and now waits for the answer; the server's answer is its last.
             break
@@ -532,7 +534,9 @@ final class HTTPServerConnection {
     func sweep(at now: Instant) {
         tally()
         let options = server.options
-        if socket.backlog == 0 || socket.taken != lastTaken { (lastTaken, lastProgress) = (socket.taken, now) }
+        // A reader that has ended its side is gone when it takes nothing, also when there is nothing: it would never be noticed.
+        if socket.backlog == 0, !socket.isAtEnd { lastProgress = now }
+        if socket.taken != lastTaken { (lastTaken, lastProgress) = (socket.taken, now) }
         if now - lastProgress >= options.stallTimeout { return socket.close() }
         switch state {
         case .idle:
