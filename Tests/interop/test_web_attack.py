@@ -88,6 +88,13 @@ def test_pipelined_answers_to_a_reader_that_waits_are_bounded(plain):
     asking.join(5)
 
 
+def test_a_server_as_a_whole_has_options(plain):
+    """RFC 9110 clause 9.3.7."""
+    answer = plain.raw(b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 204 ") and b"\r\nAllow: " in answer
+    assert plain.raw(b"GET * HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
 @pytest.mark.parametrize("path", [b"/picture", b"/events"])
 def test_a_stream_without_end_ends_with_its_reader(plain, path):
     """Of a picture that never comes nobody would notice otherwise."""
