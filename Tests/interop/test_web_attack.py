@@ -1,6 +1,7 @@
 """Inputs that cost their sender little: others are served meanwhile, nobody's answer is cut off, and what it takes is bounded."""
 
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -86,6 +87,17 @@ def test_pipelined_answers_to_a_reader_that_waits_are_bounded(plain):
         while received < 20_000_000:
             received += len(connection.recv(1 << 20))
     asking.join(5)
+
+
+def test_a_long_answer_from_memory_is_sent_as_it_is_taken(binary, tmp_path):
+    """Longer than what a connection keeps for a reader that is behind."""
+    server, body = Watched(binary, tmp_path, ["--limit", "body=40000000"]), os.urandom(1 << 20) * 30
+    with server.connect() as connection:
+        asking = in_background(lambda: connection.sendall(
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body))
+        assert read_all(connection).endswith(body)
+        asking.join(5)
+    assert server.stop() == 0
 
 
 def test_a_server_as_a_whole_has_options(plain):
