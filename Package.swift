@@ -60,7 +60,7 @@ let package = Package(
 
         // Examples: one file each.
         example("TwoPeers", ["Wire", "RTC", "NetSim", "Service"]),
-        example("WebServer", ["Wire", "HTTP", "Reactor", "Crypto", "Web"]),
+        example("WebServer", ["Wire", "HTTP", "Reactor", "Web"]),
         example("VideoSender", ["Wire", "RTC", "HTTP", "Reactor", "Crypto", "Web", "Media", "Service"]),
 
         // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.

@@ -3,13 +3,15 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 from parts import RUNS, SECONDS, show, table
-from processes import BINARY, HERE, PYTHON, Failed, Process, free_port, median, progress
+from processes import BINARY, HERE, PYTHON, ROOT, Failed, Process, free_port, median, progress
 
 NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if os.access("/usr/sbin/nginx", os.X_OK) else None)
 CONFIGURATION = """daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log crit; user root;
@@ -35,9 +37,9 @@ def ratio(value, ours):
 
 
 class WebServer(Process):
-    def __init__(self, kind, folder):
+    def __init__(self, kind, folder, is_secure=False):
         self.kind, self.port = kind, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if is_secure else 'http'}://127.0.0.1:{self.port}"
         if kind == "nginx":
             (folder / "json").write_text('{"hello":"world","number":3}')
             (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, port=self.port))
@@ -49,7 +51,7 @@ class WebServer(Process):
             self.measured = int(children[0])
             return
         commands = {
-            "waldo": [BINARY, "bench", "web", "--port", str(self.port)], "floor": [str(folder / "floor"), str(self.port)],
+            "waldo": [BINARY, "bench", "web", "--port", str(self.port)] + (["--tls-self-signed"] if is_secure else []), "floor": [str(folder / "floor"), str(self.port)],
             "aiohttp": [PYTHON, "-u", str(HERE / "peers/web_aiohttp.py"), str(self.port)],
             "uvicorn": [PYTHON, "-u", str(HERE / "peers/web_uvicorn.py"), str(self.port)],
         }
@@ -103,11 +105,11 @@ def load_run(kind, case, folder):
                 return load.figures()
 
 
-def memory_run(kind, is_web_socket, folder):
+def memory_run(kind, is_web_socket, is_secure, folder):
     """kB for each idle connection, and MB before them."""
-    count = MANY.get(kind, 2000)
+    count = 3000 if is_secure else MANY.get(kind, 2000)
     options = ["--mode", "idle", "--connections", str(count)] + (["--websocket"] if is_web_socket else [])
-    with WebServer(kind, folder) as server:
+    with WebServer(kind, folder, is_secure) as server:
         time.sleep(0.5)
         before = server.resident()
         with Load(server, options, "/ws" if is_web_socket else "/json", 60, 0) as load:
@@ -149,18 +151,33 @@ def loads(folder):
 
 def memory(folder):
     rows = []
-    for is_web_socket in (False, True):
-        runs = {kind: [] for kind in kinds_of("memory") if not (is_web_socket and kind == "nginx")}
+    for title, is_web_socket, is_secure in (("HTTP, kept alive", False, False), ("WebSocket", True, False), ("HTTP over TLS", False, True)):
+        runs = {kind: [] for kind in kinds_of("memory") if not (is_web_socket and kind == "nginx" or is_secure and kind != "waldo")}
         for _ in range(max(1, RUNS - 1)):
             for kind in runs:
-                attempt(runs[kind], f"memory, {kind}", lambda: memory_run(kind, is_web_socket, folder))
+                attempt(runs[kind], f"memory, {kind}", lambda: memory_run(kind, is_web_socket, is_secure, folder))
         ours = None
         for kind, found in runs.items():
             each, base = median([run["each"] for run in found]), median([run["base"] for run in found])
             ours = each if kind == "waldo" else ours
-            rows.append(["WebSocket" if is_web_socket else "HTTP, kept alive", NAMES[kind], str(MANY.get(kind, 2000)),
+            rows.append([title, NAMES[kind], str(3000 if is_secure else MANY.get(kind, 2000)),
                          show(each, 2) + ("" if kind == "waldo" else f" ({ratio(each, ours)})"), show(base, 1)])
     return table(["idle connections", "server", "number", "kB each", "MB without any"], rows)
+
+
+def alone():
+    """MB of a server that has answered one request: examples/WebServer as one static executable, in whose memory no library is but what it uses."""
+    progress("building examples/WebServer as one static executable")
+    build = ["swift", "build", "-c", "release", "--scratch-path", ".build/static", "-Xswiftc", "-static-executable", "--product", "WebServer"]
+    subprocess.run(build, check=True, capture_output=True, timeout=1800, cwd=ROOT)
+    port, found = free_port(), []
+    for _ in range(RUNS):
+        with Process([str(ROOT / ".build/static/release/WebServer"), str(port)]) as server:
+            time.sleep(0.5)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=5).read()
+            status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
+            found.append(int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024)
+    return median(found)
 
 
 def web():
@@ -172,4 +189,5 @@ def web():
     return ("## Web server\n\n`waldo bench web-load` on the same machine, 100 connections, every answer checked; CPU of the server's process alone, by its own clock, "
             "during the seconds that count. One thread each. The C loop (`peers/web_floor.c`) reads and sends and knows no protocol: it is what the kernel takes, "
             "and no server of one `recv` and one `send` can be faster. In brackets: times ours.\n\n" + text
-            + "\nResident memory with idle connections less that without, over their number. TLS: not measured yet.\n\n" + rest)
+            + "\nResident memory with idle connections less that without, over their number.\n\n" + rest
+            + f"\nA web server by itself (`examples/WebServer`, one static executable): {show(alone(), 1)} MB resident.\n")

@@ -27,7 +27,7 @@ import Wire
         fanOut = try FanOut(try EncoderThread(EncoderThread.Settings(codec: .vp8, video: camera)), reactor: reactor)
         let router = Router()
         router.post("/whep", "A viewer's offer") { [unowned self] request in try assumeIsolated { try $0.answer(request) } }
-        web = HTTPServer(handler: router, reactor: reactor, sha1: OpenSSLDigests().sha1)
+        web = HTTPServer(handler: router, reactor: reactor)
         _ = try web.listen(SocketAddress(IPAddress(0, 0, 0, 0), 8010))
     }
 

@@ -1,6 +1,5 @@
 // A web server: a route that answers JSON, a WebSocket that sends every message back, on one thread.
 // usage: WebServer [PORT]
-import Crypto
 import Glibc
 import HTTP
 import Reactor
@@ -26,13 +25,7 @@ import Wire
                 }))
         var options = HTTPServerOptions()
         options.connectionsPerAddress = 20_000
-        // Made for the first WebSocket: OpenSSL takes memory once it is asked for something.
-        var digests: OpenSSLDigests?
-        let server = HTTPServer(handler: router, options: options, reactor: reactor) { bytes in
-            let made = digests ?? OpenSSLDigests()
-            digests = made
-            return made.sha1(bytes)
-        }
+        let server = HTTPServer(handler: router, options: options, reactor: reactor)
         self.server = server
         return try server.listen(SocketAddress(IPAddress(127, 0, 0, 1), port))
     }

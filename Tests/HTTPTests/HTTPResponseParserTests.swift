@@ -67,6 +67,10 @@ final class HTTPResponseParserTests: XCTestCase {
         check(
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
             ["(100)", "(103)", "200 1 keep", "\"x\"", "ended"])
+        let hint = "HTTP/1.1 103 X\r\n\r\n", hints = [String](repeating: "(103)", count: 16)
+        let response = String(repeating: hint, count: 16) + "HTTP/1.1 204 X\r\n\r\n"
+        check(response + response, hints + ["204 0 keep", "\"\""] + hints + ["204 0 keep", "\"\"", "ended"])
+        check(String(repeating: hint, count: 17), hints + ["statusLine"])
         check("HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", ["101 1 keep", "\"\"", "ended"])
     }
 

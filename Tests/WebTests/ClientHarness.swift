@@ -61,10 +61,10 @@ actor ClientHarness {
     }
 
     /// Opens a WebSocket, whose messages go to `news`; the error where it cannot.
-    func talk(_ url: String, sha1: @escaping @Sendable ([UInt8]) -> [UInt8], _ news: Log<String>) async -> HTTPClientError? {
+    func talk(_ url: String, _ news: Log<String>) async -> HTTPClientError? {
         guard let client, let url = try? WebURL(url) else { return .cancelled }
         do throws(HTTPClientError) {
-            try await client.connect(url, sha1: sha1) { session in
+            try await client.connect(url) { session in
                 session.onMessage = { _, message in
                     var bytes: [UInt8] = []
                     bytes.append(span: message)

@@ -31,7 +31,7 @@ final class ObservationTests: XCTestCase {
             router = Router(options)
             var limits = HTTPServerOptions()
             limits.connectionsPerAddress = 3
-            server = HTTPServer(handler: router, options: limits, reactor: reactor) { _ in [UInt8](repeating: 0, count: 20) }
+            server = HTTPServer(handler: router, options: limits, reactor: reactor)
             server.metrics = HTTPServerMetrics(registry)
             server.accessLog = Logger("access", to: sink)
             router.get("/text/{name}", "text") { .text($0.parameters["name"] ?? "") }

@@ -51,6 +51,20 @@ final class RouterTests: XCTestCase {
         XCTAssertNil(refusal(router, request(.get, "/", from: "192.0.2.2")), "another address has its own")
     }
 
+    func testARouteMayHaveALimitOfItsOwn() {
+        let router = Router()
+        var dear = Route(.get, "/dear/{id}", "costs", handler: .value { _ in .text("") })
+        dear.rate = RateLimit(perSecond: 0.01, burst: 1)
+        router.add(dear)
+        router.get("/cheap", "does not") { _ in .text("") }
+        XCTAssertNil(refusal(router, request(.get, "/dear/1")))
+        let problem = refusal(router, request(.get, "/dear/2"))
+        XCTAssertEqual(problem?.status, .tooManyRequests, "the route counts, not the path")
+        XCTAssertEqual(problem?.fields["Retry-After"], "100")
+        XCTAssertNil(refusal(router, request(.get, "/dear/1", from: "192.0.2.2")))
+        for _ in 0..<5 { XCTAssertNil(refusal(router, request(.get, "/cheap"))) }
+    }
+
     func testUsersAreAskedForBeforeTheirBodyIsRead() {
         var options = RouterOptions()
         options.authenticate = { request throws(HTTPProblem) in

@@ -172,7 +172,7 @@ final class SecureClientTests: XCTestCase {
         try await harness.run { harness, _ in
             let router = Router()
             router.get("/who", "host") { .text($0.fields["host"] ?? "") }
-            let server = HTTPServer(handler: router, reactor: harness.reactor, sha1: { _ in [] })
+            let server = HTTPServer(handler: router, reactor: harness.reactor)
             try server.listen(path: path)
             harness.keep(server)
         }

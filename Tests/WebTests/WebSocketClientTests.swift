@@ -28,7 +28,7 @@ final class WebSocketClientTests: XCTestCase {
                         session.onClose = { log.add("server closed \($0.rawValue) \($1)") }
                     }))
             router.get("/json", "no socket") { _ in .json(["a": 1]) }
-            let server = HTTPServer(handler: router, reactor: harness.reactor, sha1: Self.sha1)
+            let server = HTTPServer(handler: router, reactor: harness.reactor)
             harness.keep(server)
             return Int(try server.listen(SocketAddress(IPAddress(127, 0, 0, 1), 0)).port)
         }
@@ -49,7 +49,7 @@ final class WebSocketClientTests: XCTestCase {
                 options.offersCompression = compresses
                 options.fields = ["Authorization": "Bearer x", "Sec-WebSocket-Key": "mine"]
                 options.connection.queueLimit = 16 << 20
-                client.connect(try WebURL("ws://127.0.0.1:\(port)/ws"), options, sha1: Self.sha1) { outcome in
+                client.connect(try WebURL("ws://127.0.0.1:\(port)/ws"), options) { outcome in
                     guard case .success(let session) = outcome else { return log.add("\(outcome)") }
                     var received = -1
                     session.onMessage = { [unowned session] kind, message in
@@ -75,6 +75,44 @@ final class WebSocketClientTests: XCTestCase {
             XCTAssertEqual(open, 0)
             await harness.stop()
         }
+    }
+
+    func testWhoDoesNotSayWhoItIsIsClosed() async throws {
+        let harness = try await ClientHarness()
+        let log = Log<String>()
+        let port = try await harness.run { harness, _ in
+            let router = Router()
+            var options = WebSocketOptions()
+            options.admission = WebSocketOptions.Admission(
+                timeout: .milliseconds(100), code: WebSocketCloseCode(rawValue: 4000), reason: "Authentication timeout")
+            router.add(
+                Route(
+                    .get, "/ws", "for those who say who they are",
+                    handler: .webSocket(options) { session in
+                        session.onMessage = { [unowned session] _, _ in
+                            session.admit("ada")
+                            session.send("welcome \(session.user ?? "nobody")")
+                        }
+                    }))
+            let server = HTTPServer(handler: router, reactor: harness.reactor)
+            harness.keep(server)
+            return Int(try server.listen(SocketAddress(IPAddress(127, 0, 0, 1), 0)).port)
+        }
+        try await harness.run { _, client in
+            for name in ["ada", ""] {
+                client.connect(try WebURL("ws://127.0.0.1:\(port)/ws")) { outcome in
+                    guard case .success(let session) = outcome else { return log.add("\(outcome)") }
+                    session.onMessage = { _, message in log.add("\(message.count) bytes") }
+                    session.onClose = { log.add("'\(name)' closed \($0.rawValue) \($1)") }
+                    if !name.isEmpty { session.send(name) }
+                }
+            }
+        }
+        let told = try await log.wait(2)
+        XCTAssertEqual(Set(told), ["11 bytes", "'' closed 4000 Authentication timeout"])
+        let open = await harness.openWebSockets
+        XCTAssertEqual(open, 1)
+        await harness.stop()
     }
 
     func testAServerThatAnswersWronglyIsRefused_RFC6455_4_1() async throws {
@@ -106,7 +144,7 @@ final class WebSocketClientTests: XCTestCase {
             try await harness.run { _, client in
                 var options = WebSocketClientOptions()
                 options.protocols = ["mine"]
-                client.connect(try WebURL("ws://127.0.0.1:\(port)/"), options, sha1: Self.sha1) { outcome in
+                client.connect(try WebURL("ws://127.0.0.1:\(port)/"), options) { outcome in
                     if case .failure(let error) = outcome { log.add("\(error)") } else { log.add("open") }
                 }
             }
@@ -121,9 +159,9 @@ final class WebSocketClientTests: XCTestCase {
         let nonce = [UInt8](repeating: 1, count: 16)
         func check(_ extensions: String) throws -> DeflateParameters? {
             let request = WebSocketHandshake.request(nonce: nonce, offersCompression: true)
-            var answer = try WebSocketHandshake.accept(HTTPRequestHead(.get, "/", fields: request), sha1: Self.sha1).response
+            var answer = try WebSocketHandshake.accept(HTTPRequestHead(.get, "/", fields: request)).response
             answer.fields["Sec-WebSocket-Extensions"] = extensions
-            return try WebSocketHandshake.check(answer, nonce: nonce, offeredCompression: true, sha1: Self.sha1).deflate
+            return try WebSocketHandshake.check(answer, nonce: nonce, offeredCompression: true).deflate
         }
         XCTAssertEqual(try check("permessage-deflate; server_no_context_takeover; client_max_window_bits=10")?.clientWindowBits, 10)
         for wrong in [
@@ -136,14 +174,14 @@ final class WebSocketClientTests: XCTestCase {
 
     func testAnOpeningThatGoesNowhereEnds() async throws {
         var options = HTTPClientOptions()
-        options.connectTimeout = .milliseconds(60)
+        options.connectTimeout = .milliseconds(400)
         options.webSockets = 1
         let harness = try await ClientHarness(options)
         let port = try await harness.serve { _, _ in }
         let log = Log<String>()
         try await harness.run { _, client in
             for url in ["ws://127.0.0.1:\(port)/", "ws://127.0.0.1:\(port)/", "wss://127.0.0.1:\(port)/"] {
-                client.connect(try WebURL(url), sha1: Self.sha1) { outcome in
+                client.connect(try WebURL(url)) { outcome in
                     if case .failure(let error) = outcome { log.add("\(error)") } else { log.add("open") }
                 }
             }
@@ -153,14 +191,14 @@ final class WebSocketClientTests: XCTestCase {
         XCTAssertEqual(
             told,
             [
-                "127.0.0.1:\(port): waited 60 ms for the response",
+                "127.0.0.1:\(port): waited 400 ms for the response",
                 "1 WebSockets are open already: close some, or allow more",
             ])
         try await harness.run { _, client in
-            client.connect(try WebURL("wss://127.0.0.1:\(port)/"), sha1: Self.sha1) { outcome in
+            client.connect(try WebURL("wss://127.0.0.1:\(port)/")) { outcome in
                 if case .failure(let error) = outcome { log.add("\(error)") }
             }
-            client.connect(try WebURL("ws://127.0.0.1:\(port)/"), sha1: Self.sha1) { outcome in
+            client.connect(try WebURL("ws://127.0.0.1:\(port)/")) { outcome in
                 if case .failure(let error) = outcome { log.add("\(error)") }
             }.cancel()
         }
@@ -174,13 +212,13 @@ final class WebSocketClientTests: XCTestCase {
         let harness = try await ClientHarness()
         let log = Log<String>(), news = Log<String>()
         let port = try await makeEcho(harness, log)
-        let opened = await harness.talk("ws://127.0.0.1:\(port)/ws", sha1: Self.sha1, news)
+        let opened = await harness.talk("ws://127.0.0.1:\(port)/ws", news)
         XCTAssertNil(opened)
         let first = try await news.wait()
         XCTAssertEqual(first, ["welcome"], "what was right behind the answer")
         let mute = try await harness.serve { _, _ in }
         let url = "ws://127.0.0.1:\(mute)/"
-        let task = Task.detached { await harness.talk(url, sha1: { OpenSSLDigests().sha1($0) }, news) }
+        let task = Task.detached { await harness.talk(url, news) }
         try await eventually("two are there") { await harness.openWebSockets == 2 }
         task.cancel()
         let error = await task.value
@@ -196,7 +234,7 @@ final class WebSocketClientTests: XCTestCase {
             var options = WebSocketClientOptions()
             options.connection.pingAfter = .milliseconds(50)
             options.connection.goneAfter = .milliseconds(100)
-            client.connect(try WebURL("ws://127.0.0.1:\(port)/ws"), options, sha1: Self.sha1) { outcome in
+            client.connect(try WebURL("ws://127.0.0.1:\(port)/ws"), options) { outcome in
                 guard case .success(let session) = outcome else { return log.add("\(outcome)") }
                 session.onClose = { log.add("closed \($0.rawValue) \($1)") }
             }

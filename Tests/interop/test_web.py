@@ -34,6 +34,9 @@ def test_small_answers(web):
     assert json.loads(curl("-d", '{"values":[1,2.5]}', web.url + "/sum")) == {"sum": 3.5}
     error = json.loads(curl("-d", '{"values":[1,"x"]}', web.url + "/sum"))["error"]
     assert error == {"code": "invalid_field", "message": "values[1]: expected number, got string"}
+    for body, code in [('{"values":[1', "invalid_json"), ("[" * 65 + "]" * 65, "invalid_json"), ("[" * 64 + "]" * 64, "invalid_field"), ("", "invalid_json")]:
+        answer = curl("-w", " %{http_code}", "-d", body, web.url + "/sum")
+        assert answer.endswith(b" 400") and json.loads(answer[:-4])["error"]["code"] == code, body
     document = json.loads(curl(web.url + "/openapi.json"))
     assert document["openapi"] == "3.1.0" and document["paths"]["/text/{name}"]["get"]["parameters"][0]["name"] == "name"
 
@@ -61,6 +64,13 @@ def test_files(web):
     for path in ("out/passwd", ".secret", "none", "%2e%2e/web.log"):
         assert status("--path-as-is", f"{web.url}/files/{path}") in (400, 404), path
     assert status("--path-as-is", web.url + "/files/../../etc/passwd") == 400
+
+
+def test_one_port_of_several_addresses(binary, tmp_path):
+    server = Web(binary, tmp_path, ["--bind", "127.0.0.2", "--bind", "::1"])
+    for host in ("127.0.0.1", "127.0.0.2", "[::1]"):
+        assert status(f"http://{host}:{server.port}/json") == 200
+    assert server.stop() == 0
 
 
 def test_pipelined_requests_are_answered_in_order(web):
@@ -99,6 +109,84 @@ def test_events_and_slow_readers(web):
         assert time.monotonic() - start < 2
     for connection in stuck:
         connection.close()
+
+
+def test_pictures_have_the_form_that_browsers_and_old_viewers_know(web):
+    """Nothing but the type before each picture, and no length: byte by byte."""
+    with socket.create_connection(("127.0.0.1", web.port)) as watcher:
+        watcher.settimeout(5)
+        # HTTP/1.0: without chunks around it.
+        watcher.sendall(b"GET /picture HTTP/1.0\r\n\r\n")
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += watcher.recv(65536)
+        head, received = received.split(b"\r\n\r\n", 1)
+        assert b"\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n" in head and b"\r\nCache-Control: no-store\r\n" in head
+        assert b"content-length" not in head.lower()
+        for picture in (b"\xff\xd8one\r\n--frame\r\n", b"\xff\xd8" + os.urandom(50_000)):
+            curl("-X", "PUT", "--data-binary", "@-", web.url + "/picture", data=picture)
+            expected = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + picture + b"\r\n"
+            while len(received) < len(expected):
+                received += watcher.recv(65536)
+            assert received == expected
+            received = b""
+
+
+def test_ipv6(binary, tmp_path):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no ::1")
+    server = Web(binary, tmp_path, ["--access-log"], address="::1")
+    assert curl(f"http://[::1]:{server.port}/text/six") == b"Hello, six!\n"
+    assert curl("--unix-socket", server.unix, "http://x/text/unix") == b"Hello, unix!\n"
+    assert server.stop() == 0
+    assert "client=::1 " in server.log.read_text()
+
+
+def proxied(version, source, target, port):
+    """A PROXY header, as HAProxy and load balancers put it before a connection."""
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET
+    if version == 1:
+        return f"PROXY TCP{6 if ':' in source else 4} {source} {target} {port} 443\r\n".encode()
+    addresses = socket.inet_pton(family, source) + socket.inet_pton(family, target) + struct.pack("!HH", port, 443)
+    # Behind the addresses a value of some type: to be passed over.
+    extra = b"\x04\x00\x03abc"
+    return (b"\r\n\r\n\0\r\nQUIT\n\x21" + (b"\x21" if ":" in source else b"\x11") + struct.pack("!H", len(addresses + extra)) + addresses + extra)
+
+
+def test_clients_are_named_by_the_proxy_header(binary, tmp_path):
+    server = Web(binary, tmp_path, ["--trust", "127.0.0.0/8", "--proxy-header", "--access-log", "--log-format", "json"])
+    request = b"GET /text/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    clients = []
+    for version in (1, 2):
+        for source, target in (("192.0.2.7", "198.51.100.1"), ("2001:db8::7", "2001:db8::1")):
+            for pieces in (1, 10_000):
+                data = proxied(version, source, target, 1234 + len(clients)) + request
+                with socket.create_connection(("127.0.0.1", server.port)) as connection:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    connection.settimeout(5)
+                    step = max(1, len(data) // pieces)
+                    for start in range(0, len(data), step):
+                        connection.sendall(data[start:start + step])
+                    assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+                clients.append(source)
+    # A health check of the proxy's own names nobody.
+    assert server.raw(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0" + request).startswith(b"HTTP/1.1 200 ")
+    assert curl("--haproxy-protocol", server.url + "/text/x") == b"Hello, x!\n"
+    clients += ["127.0.0.1"] * 2
+    for wrong in (request, b"PROXY TCP4 1.2.3 4.5.6.7 1 2\r\n" + request, b"PROXY " + b"x" * 200, b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\x0c"):
+        assert server.raw(wrong, timeout=3).startswith(b"HTTP/1.1 400 ")
+    assert server.stop() == 0
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+    assert [line["client"] for line in lines if line.get("path") == "/text/x"] == clients
+
+
+def test_the_proxy_header_of_a_stranger_is_no_request(binary, tmp_path):
+    server = Web(binary, tmp_path, ["--trust", "10.0.0.0/8", "--proxy-header"])
+    assert curl(server.url + "/text/x") == b"Hello, x!\n"
+    assert server.raw(proxied(1, "192.0.2.7", "198.51.100.1", 1) + b"GET /text/x HTTP/1.1\r\nHost: x\r\n\r\n", timeout=3).startswith(b"HTTP/1.1 400 ")
+    assert server.stop() == 0
 
 
 def test_websockets_of_python(web):

@@ -100,6 +100,8 @@ def test_s_client(web, authority):
     assert "Verify return code: 0 (ok)" in text and "ALPN protocol: http/1.1" in text
     assert "no application protocol" in s_client(web.port, *ca, "-alpn", "h2")
     assert re.search("wrong version|unsupported protocol|alert protocol version|no protocols available", s_client(web.port, "-tls1_1"))
+    # With one hello a client would have the server reckon for long.
+    assert "handshake failure" in s_client(web.port, *ca, "-tls1_3", "-groups", "ffdhe8192")
     # RFC 7627 and 9325: no renegotiation; the connection ends rather than to begin again.
     assert "RENEGOTIATING" in (text := s_client(web.port, *ca, "-tls1_2", data=b"R\n")) and re.search("no renegotiation|handshake failure|write:errno|closed", text)
     # A key update in the middle of a connection (RFC 8446 clause 4.6.3).
@@ -130,6 +132,27 @@ def test_changed_certificate_is_shown_and_connections_go_on(binary, tmp_path, au
     assert server.stop() == 0
 
 
+def test_each_name_has_its_certificate_behind_a_proxy_that_says_who_asks(binary, tmp_path, authority):
+    options = ["--trust", "127.0.0.1", "--proxy-header", "--access-log"]
+    for name in ("first.example", "second.example"):
+        file = tmp_path / f"{name}.pem"
+        authority.issue(file, name)
+        options += ["--tls-certificate", file, "--tls-key", file]
+    server = Web(binary, tmp_path, options)
+    context = ssl.create_default_context(cafile=authority.file)
+    for name in ("first.example", "second.example"):
+        plain = socket.create_connection(("127.0.0.1", server.port))
+        plain.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.1 5000 443\r\n")
+        with context.wrap_socket(plain, server_hostname=name) as client:
+            client.sendall(b"GET /text/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            answer = b""
+            while piece := client.recv(65536):
+                answer += piece
+            assert b"Hello, x!" in answer
+    assert server.log.read_text().count("client=192.0.2.7") == 2
+    assert server.stop() == 0
+
+
 def test_own_certificate_has_the_fingerprint_that_is_said(binary, tmp_path):
     server = Web(binary, tmp_path, ["--tls-self-signed"])
     said = re.search(r"fingerprint is (\S+)", server.log.read_text()).group(1)
@@ -147,7 +170,7 @@ def test_unusable_files_are_said(binary, tmp_path):
     (tmp_path / "bad.pem").write_text("nonsense")
     for options, expected in [(["--tls-certificate", tmp_path / "bad.pem", "--tls-key", tmp_path / "bad.pem"], "bad.pem"),
                               (["--tls-certificate", "/nowhere.pem", "--tls-key", "/nowhere.pem"], "No such file"),
-                              (["--tls-certificate", "a"], "expected both")]:
+                              (["--tls-certificate", "a"], "expected as many of both")]:
         done = subprocess.run([binary, "bench", "web", "--port", "0", *options], capture_output=True, text=True, timeout=10)
         assert done.returncode == 2 and expected in done.stderr, done
 

@@ -53,9 +53,9 @@ func runBenchPeer(_ arguments: [String]) -> Never {
     let options = parse(arguments)
     signal(SIGPIPE, SIG_IGN)
     let bench: PeerBench
-    do { bench = try PeerBench(options, say: { say($0) }, onEnd: { exit(0) }) } catch { fail("cannot start: \(error)") }
+    do { bench = try PeerBench(options, say: { say($0) }, onEnd: { exit(0) }) } catch { failToStart(error) }
     _ = Task {
-        do { try await bench.start() } catch { fail("cannot start: \(error)") }
+        do { try await bench.start() } catch { failToStart(error) }
     }
     while let line = readLine() { put(line, bench) }
     put("close", bench)

@@ -30,18 +30,16 @@ func runBenchSource(_ arguments: [String]) -> Never {
     let options = parse(arguments)
     var end = EndSignals()
     let server: SourceServer
-    do { server = try SourceServer(options) } catch { fail("cannot start: \(error)") }
+    do { server = try SourceServer(options) } catch { failToStart(error) }
     _ = Task {
         do {
             let port = try await server.start()
-            let place = options.bind.isUnspecified ? "localhost" : "\(options.bind)"
+            let place = host(of: options.bind)
             say(
                 "Waldo source: \(options.width)x\(options.height) \(options.codec.name) at \(options.rate)/s, \(options.bitrate / 1000) kbit/s"
             )
             say("Open http://\(place):\(port)/ in a browser. Ctrl+C ends it.")
-        } catch {
-            fail("cannot start: \(error). Another program may have the port: choose one with --port")
-        }
+        } catch { failToStart(error) }
     }
     end.wait { await server.stop() }
 }

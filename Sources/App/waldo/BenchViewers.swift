@@ -33,7 +33,7 @@ func runBenchViewers(_ arguments: [String]) -> Never {
     guard options.video || options.channel else { fail("--no-video: expected --channel with it, else there is nothing to connect for") }
     signal(SIGPIPE, SIG_IGN)
     let load: ViewerLoad
-    do { load = try ViewerLoad(options) } catch { fail("cannot start: \(error)") }
+    do { load = try ViewerLoad(options) } catch { failToStart(error) }
     _ = Task.detached {
         do {
             try await load.connect(count, to: url)

@@ -20,7 +20,7 @@ private let benchWebUsage = """
       /openapi.json           the description of all this
 
       --port N          HTTP port, 0: any free one                      (8000)
-      --bind ADDRESS    HTTP address                                    (127.0.0.1)
+      --bind ADDRESS    HTTP address; may be repeated                   (127.0.0.1)
       --unix PATH       also listen on a Unix-domain socket
       --files FOLDER    serve this folder under /files
       --trust NETWORK   believe proxies there (10.0.0.0/8); may be repeated
@@ -29,7 +29,8 @@ private let benchWebUsage = """
                         drain-timeout (10). Bytes: start-line (8192), head (32768), body (1048576), slowest-body (1000 a second).
                         Counts: fields (100), connections (20000), connections-per-address (20000)
       --tls-certificate FILE --tls-key FILE
-                        speak TLS with this certificate (PEM, the server's own first); read anew when the files change
+                        speak TLS with this certificate (PEM, the server's own first); read anew when the files change.
+                        May be repeated: a client gets the certificate of the name that it asks for, else the first
       --tls-self-signed speak TLS with a certificate made now, and print its fingerprint
     \(LogOptions.usage)
     """
@@ -40,10 +41,11 @@ func runBenchWeb(_ arguments: [String]) -> Never {
         switches: LogOptions.switches.union(["proxy-header", "tls-self-signed"]), usage: benchWebUsage)
     var options = WebBench.Options()
     options.port = UInt16(line.number("port", 0...65_535, default: 8000))
-    if let text = line.text("bind") {
+    let addresses = line.texts("bind").map { text in
         guard let address = IPAddress(text) else { fail("--bind: expected an IP address, got `\(text)`") }
-        options.bind = address
+        return address
     }
+    if !addresses.isEmpty { options.bind = addresses }
     options.path = line.text("unix")
     options.files = line.text("files")
     let log = LogOptions(line)
@@ -58,15 +60,15 @@ func runBenchWeb(_ arguments: [String]) -> Never {
     options.tls = line.tls()
     var end = EndSignals()
     let bench: WebBench
-    do { bench = try WebBench(options) } catch { fail("cannot start: \(error)") }
-    let address = options.bind.family == .v6 ? "[\(options.bind)]" : "\(options.bind)"
+    do { bench = try WebBench(options) } catch { failToStart(error) }
+    let place = host(of: options.bind[0])
     let scheme = options.tls == nil ? "http" : "https"
     _ = Task {
         do {
             let port = try await bench.start()
             if let fingerprint = await bench.fingerprint { say("Its certificate's SHA-256 fingerprint is \(fingerprint)") }
-            say("Open \(scheme)://\(address):\(port)/openapi.json. Ctrl+C ends it.")
-        } catch { fail("cannot start: \(error)") }
+            say("Open \(scheme)://\(place):\(port)/openapi.json. Ctrl+C ends it.")
+        } catch { failToStart(error) }
     }
     end.wait(patience: 15) { await bench.stop() }
 }
@@ -89,6 +91,6 @@ private func change(_ limit: String, in options: inout HTTPServerOptions) {
     case "fields": options.limits.fields = value
     case "connections": options.connections = value
     case "connections-per-address": options.connectionsPerAddress = value
-    default: fail("--limit: there is none of the name `\(parts[0])`", usage: benchWebUsage)
+    default: fail("--limit: there is no limit of the name `\(parts[0])`", usage: benchWebUsage)
     }
 }

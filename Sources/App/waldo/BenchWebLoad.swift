@@ -9,7 +9,8 @@ private let benchWebLoadUsage = """
 
       --mode MODE        json: a small GET again and again; echo: WebSocket messages that come back;
                          fanout: WebSockets that only listen; idle: connections that say nothing
-      --url URL          (http://127.0.0.1:8000/json; /ws for echo, /broadcast for fanout)
+      --url URL          of an IP address or localhost; of https any certificate is trusted
+                         (http://127.0.0.1:8000/json; /ws for echo, /broadcast for fanout)
       --connections N    1 to 20000                                (100)
       --depth N          requests or messages under way on each, 1 to 256   (1)
       --size N           bytes of a message; of fanout the least   (64)
@@ -24,7 +25,8 @@ func runBenchWebLoad(_ arguments: [String]) -> Never {
         arguments, known: ["mode", "url", "connections", "depth", "size", "seconds", "warm-up", "pid"], switches: ["websocket"],
         usage: benchWebLoadUsage)
     guard let mode = WebLoad.Mode(rawValue: line.text("mode") ?? "") else {
-        fail("--mode: expected \(WebLoad.Mode.allCases.map(\.rawValue).joined(separator: ", "))", usage: benchWebLoadUsage)
+        let modes = WebLoad.Mode.allCases.map(\.rawValue).joined(separator: ", ")
+        fail("--mode: expected one of \(modes), got `\(line.text("mode") ?? "nothing")`", usage: benchWebLoadUsage)
     }
     let isWebSocket = mode == .echo || mode == .idle && line.isOn("websocket")
     let path = mode == .fanout ? "/broadcast" : isWebSocket ? "/ws" : "/json"
@@ -38,7 +40,7 @@ func runBenchWebLoad(_ arguments: [String]) -> Never {
     options.process = line.text("pid").map { _ in Int32(line.number("pid", 1...Int(Int32.max), default: 0)) }
     signal(SIGPIPE, SIG_IGN)
     let load: WebLoad
-    do { load = try WebLoad(options) } catch { fail("cannot start: \(error)") }
+    do { load = try WebLoad(options) } catch { failToStart(error) }
     _ = Task.detached {
         do {
             let figures = try await load.measure { count in progress("\(count) connections are open") }

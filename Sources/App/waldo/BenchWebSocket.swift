@@ -44,10 +44,10 @@ func runBenchWebSocket(_ arguments: [String]) -> Never {
     options.connection.queueLimit = max(1 << 20, options.connection.messageLimit * 2)
     signal(SIGPIPE, SIG_IGN)
     let fetch: WebFetch
-    do { fetch = try WebFetch(line.fetchOptions()) } catch { fail("cannot start: \(error)") }
+    do { fetch = try WebFetch(line.fetchOptions()) } catch { failToStart(error) }
     let messages = line.text("messages").map { _ in line.number("messages", 1...1_000_000_000, default: 1) }
     _ = Task { [options] in
-        do { try await fetch.connect(url, options, messages: messages, onNews: show) } catch { fail("cannot start: \(error)") }
+        do { try await fetch.connect(url, options, messages: messages, onNews: show) } catch { failToStart(error) }
     }
     while let text = readLine() { put(line.isOn("binary") ? .binary(Array(text.utf8)) : .text(text), fetch) }
     if !line.isOn("stay"), messages == nil { put(.close(.normal, ""), fetch) }

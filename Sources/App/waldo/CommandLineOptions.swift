@@ -1,5 +1,7 @@
 import Glibc
+import Reactor
 import Service
+import Wire
 
 let usage = """
     Waldo: WebRTC teleoperation for robots.
@@ -21,6 +23,17 @@ func fail(_ message: String, usage: String? = nil) -> Never {
     let text = "waldo: \(message)\n" + (usage.map { "\n\($0)\n" } ?? "")
     _ = unsafe write(2, text, text.utf8.count)
     exit(2)
+}
+
+/// Ends because the parts could not be made or begin.
+func failToStart(_ error: any Error) -> Never {
+    let isTaken = (error as? SystemError).map { $0.call == "bind" && $0.code == EADDRINUSE } ?? false
+    fail("cannot start: \(error)" + (isTaken ? ". Another program has the port: choose one with --port" : ""))
+}
+
+/// What a browser on this machine is told to open for a server that listens there.
+func host(of address: IPAddress) -> String {
+    address.isUnspecified ? "localhost" : address.family == .v6 ? "[\(address)]" : "\(address)"
 }
 
 /// One line on standard output at once, also into a pipe.
@@ -84,12 +97,12 @@ struct CommandLineOptions {
 
     /// What `--tls-certificate`, `--tls-key` and `--tls-self-signed` ask for.
     func tls() -> TLSSettings? {
-        switch (text("tls-certificate"), text("tls-key"), isOn("tls-self-signed")) {
-        case (nil, nil, false): return nil
-        case (nil, nil, true): return .selfSigned
-        case (let certificate?, let key?, false): return .files(certificate: certificate, key: key)
-        case (_?, _?, true): fail("expected either --tls-self-signed or files, got both")
-        default: fail("--tls-certificate and --tls-key: expected both, got one")
+        let (certificates, keys) = (texts("tls-certificate"), texts("tls-key"))
+        guard certificates.count == keys.count else {
+            fail("--tls-certificate and --tls-key: expected as many of both, got \(certificates.count) and \(keys.count)")
         }
+        if !certificates.isEmpty, isOn("tls-self-signed") { fail("expected either --tls-self-signed or files, got both") }
+        if isOn("tls-self-signed") { return .selfSigned }
+        return certificates.isEmpty ? nil : .files(Array(zip(certificates, keys)))
     }
 }

@@ -19,7 +19,7 @@ struct LogOptions {
     init(_ line: CommandLineOptions) {
         if let text = line.text("log-level") {
             guard let level = LogLevel(text) else {
-                fail("--log-level: expected \(LogLevel.allCases.map(\.name).joined(separator: ", ")), got `\(text)`")
+                fail("--log-level: expected one of \(LogLevel.allCases.map(\.name).joined(separator: ", ")), got `\(text)`")
             }
             Logger.level = level
         }

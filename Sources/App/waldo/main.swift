@@ -23,6 +23,7 @@ case "bench":
     case "web-load": runBenchWebLoad(Array(arguments.dropFirst(2)))
     case "get": runBenchGet(Array(arguments.dropFirst(2)))
     case "ws": runBenchWebSocket(Array(arguments.dropFirst(2)))
+    case "help", "--help", "-h": print(usage)
     case let other:
         fail("bench: expected `source`, `viewers`, `peer`, `web`, `web-load`, `get` or `ws`, got `\(other ?? "nothing")`", usage: usage)
     }

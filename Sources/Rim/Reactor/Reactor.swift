@@ -98,15 +98,13 @@ import Wire
 
     // MARK: Descriptors and timers, on this thread only (or before anything runs)
 
-    /// Calls `handler` whenever the descriptor is readable (or broken), and when writable after `setWantsWrite`.
+    /// Calls `handler` whenever the descriptor is readable (or broken), and when it is writable after `setInterest` asked for that.
     public func watch(_ descriptor: Int32, _ handler: @escaping (_ readable: Bool, _ writable: Bool) -> Void) throws(SystemError) {
         let index = Int(descriptor)
         if index >= watches.count { watches.append(contentsOf: repeatElement(Watch(), count: index + 1 - watches.count)) }
         guard control(EPOLL_CTL_ADD, descriptor, EPOLLIN.rawValue) else { throw SystemError("epoll_ctl") }
         watches[index].handler = handler
     }
-
-    public func setWantsWrite(_ descriptor: Int32, _ wants: Bool) { setInterest(descriptor, reads: true, writes: wants) }
 
     /// Which of the two is told; a broken descriptor is told in any case, as readable.
     public func setInterest(_ descriptor: Int32, reads: Bool, writes: Bool) {

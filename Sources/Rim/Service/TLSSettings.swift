@@ -6,8 +6,8 @@ import Wire
 
 /// How a server that people start speaks TLS.
 public enum TLSSettings: Sendable {
-    /// PEM files; read anew when they change.
-    case files(certificate: String, key: String)
+    /// PEM files of one or more certificates, by name asked for (SNI), the first for all others; read anew when they change.
+    case files([(certificate: String, key: String)])
     /// A certificate of its own making, new with every start; whoever connects compares its fingerprint.
     case selfSigned
 }
@@ -21,13 +21,13 @@ struct TLSService {
     /// Browsers take no certificate for longer than 398 days.
     private static let days: Int64 = 397
 
-    init(_ settings: TLSSettings, bind: IPAddress) throws(CryptoError) {
+    init(_ settings: TLSSettings, bind: [IPAddress]) throws(CryptoError) {
         switch settings {
-        case .files(let certificate, let key):
-            server = try TLSServer([.files(certificate: certificate, key: key)])
+        case .files(let files):
+            server = try TLSServer(files.map { .files(certificate: $0.certificate, key: $0.key) })
             fingerprint = nil
         case .selfSigned:
-            let addresses = bind.isUnspecified ? hostAddresses() : [bind]
+            let addresses = bind.contains(where: \.isUnspecified) ? hostAddresses() : bind
             let names = ["localhost", hostName()].compactMap(\.self) + addresses.map(\.description)
             let certificate = try Certificate.selfSigned(
                 commonName: "Waldo", names: names, unixTime: MonotonicClock.unixSeconds(), days: Self.days)

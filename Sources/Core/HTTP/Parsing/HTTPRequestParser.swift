@@ -36,9 +36,8 @@ public struct HTTPRequestParser {
 
     /// Whether no request has begun that is not at its end.
     public var isIdle: Bool { body == nil && !isBodiless && startLine == nil && head.isEmpty }
-    /// Whether a head has begun that is not whole.
-    public var isInHead: Bool { body == nil && !isBodiless && !isIdle }
 
+    /// The next event in the bytes from `offset` on, which moves over what was taken; nil: all are taken.
     public mutating func next(_ bytes: Span<UInt8>, _ offset: inout Int) throws(HTTPError) -> Event? {
         if let failure { throw failure }
         if isBodiless {

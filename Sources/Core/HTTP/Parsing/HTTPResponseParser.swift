@@ -3,7 +3,7 @@ import Wire
 /// Reads the responses of one connection (RFC 9112), however the bytes are cut. `expect` says which request each answers.
 public struct HTTPResponseParser {
     public enum Event {
-        /// 100 to 199: another head follows.
+        /// 100 to 199 but 101: another head follows; 16 at most.
         case informational(HTTPResponseHead)
         case head(HTTPResponseHead)
         /// A piece of the body: where it lies in the bytes that were given.
@@ -16,7 +16,11 @@ public struct HTTPResponseParser {
     private var startLine: (status: HTTPStatus, version: HTTPVersion)?
     private var body: HTTPBodyReader?
     private var method = HTTPMethod.get
+    /// Interim responses before the one that is waited for.
+    private var interim = 0
     private var failure: HTTPError?
+
+    private static let mostInterim = 16
 
     public init(limits: HTTPLimits = HTTPLimits(body: 16 << 20)) {
         self.limits = limits
@@ -26,6 +30,7 @@ public struct HTTPResponseParser {
     /// The next response answers a request of this method: a HEAD's has no body.
     public mutating func expect(_ method: HTTPMethod) { self.method = method }
 
+    /// The next event in the bytes from `offset` on, which moves over what was taken; nil: all are taken.
     public mutating func next(_ bytes: Span<UInt8>, _ offset: inout Int) throws(HTTPError) -> Event? {
         if let failure { throw failure }
         do throws(HTTPError) {
@@ -85,7 +90,14 @@ public struct HTTPResponseParser {
         let response = HTTPResponseHead(startLine.status, version: startLine.version, fields: head.fields)
         head.reset()
         self.startLine = nil
-        if startLine.status.isInformational, startLine.status != .switchingProtocols { return .informational(response) }
+        if startLine.status.isInformational, startLine.status != .switchingProtocols {
+            interim += 1
+            guard interim <= Self.mostInterim else {
+                throw HTTPError(.statusLine, "expected a final response, got more than \(Self.mostInterim) of 1xx")
+            }
+            return .informational(response)
+        }
+        interim = 0
         body = HTTPBodyReader(try framing(response), limits: limits)
         return .head(response)
     }

@@ -3,20 +3,26 @@ import Wire
 /// One side of a WebSocket connection after its handshake (RFC 6455): told bytes and the time, drained of events and of bytes to send.
 ///
 ///     while let event = connection.next(&bytes, &offset, at: now) { … }
-///     socket.send(connection.output), connection.sent(count, at: now)
+///     let count = socket.write(connection.output)
+///     connection.sent(count)
 ///
 /// Pings are answered and asked by itself. What cannot be sent yet waits in a queue with a bound; what happens at the bound is said by
 /// each message.
 public struct WebSocketConnection {
     public enum Event: Equatable {
-        /// `.expanded`: in `expanded`, until the next call.
         case message(WebSocketMessageKind, Place)
         /// The end: who said what. Nothing more comes; what `output` holds may still be sent, then the connection is to be closed.
         case closed(WebSocketCloseCode, reason: String, byPeer: Bool)
     }
 
+    /// Where a message lies.
     public enum Place: Equatable {
-        case given(Range<Int>), assembled, expanded
+        /// In the bytes that were given.
+        case given(Range<Int>)
+        /// In `assembled`, until the next call.
+        case assembled
+        /// It came compressed: in `expanded`, until the next call.
+        case expanded
     }
 
     /// What becomes of a message when the peer does not take what is sent to it.
@@ -190,7 +196,7 @@ public struct WebSocketConnection {
         return enqueue(frame, overflow, at: now)
     }
 
-    /// Sends a frame that `broadcastFrame` made, as it is: for one message to many.
+    /// Sends a frame that is made already, as it is: for one message to many. A client sends none: its frames are masked one by one.
     public mutating func send(_ frame: WebSocketBroadcast, overflow: Overflow, at now: Instant) -> Bool {
         guard isOpen, role == .server else { return false }
         guard output.count > Self.outputMark || !queue.isEmpty else {

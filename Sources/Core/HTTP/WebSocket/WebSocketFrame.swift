@@ -1,5 +1,6 @@
 import Wire
 
+/// Which side of a WebSocket this is: a client masks its frames, a server does not (RFC 6455 clause 5.1).
 public enum WebSocketRole: Sendable, Hashable { case server, client }
 
 /// What a message holds.
@@ -22,9 +23,6 @@ enum WebSocketOpcode: UInt8, Sendable {
 
 /// A frame's head as bytes, and masking.
 enum WebSocketFrame {
-    /// The longest head: two bytes, eight of length, four of mask.
-    static let longestHead = 14
-
     /// Appends a whole frame. A client's is masked by a key that nobody can foretell (RFC 6455 clause 5.3).
     static func write(
         _ opcode: WebSocketOpcode, _ payload: Span<UInt8>, isCompressed: Bool = false, mask: UInt32?, to out: inout [UInt8]

@@ -2,9 +2,6 @@ import Wire
 
 /// The request and answer that turn an HTTP connection into a WebSocket one (RFC 6455 clause 4).
 public enum WebSocketHandshake {
-    /// SHA-1 of some bytes: the core computes no digests.
-    public typealias SHA1 = ([UInt8]) -> [UInt8]
-
     private static let suffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
     /// Whether a request asks for the change at all.
@@ -14,7 +11,7 @@ public enum WebSocketHandshake {
 
     /// What a server answers, or why it does not (clause 4.2.1). `protocols`: what the server speaks, best first.
     public static func accept(
-        _ head: HTTPRequestHead, protocols: [String] = [], allowsCompression: Bool = false, sha1: SHA1
+        _ head: HTTPRequestHead, protocols: [String] = [], allowsCompression: Bool = false
     ) throws(WebSocketRefusal) -> WebSocketAgreement {
         guard isUpgrade(head), head.version == .http11 else {
             throw WebSocketRefusal(
@@ -31,7 +28,7 @@ public enum WebSocketHandshake {
         let chosen = protocols.first { wanted.contains($0) }
         let offers = head.fields.all("sec-websocket-extensions").flatMap(DeflateParameters.offers)
         let deflate = allowsCompression ? offers.lazy.compactMap { $0.answered() }.first : nil
-        var fields: HTTPFields = ["Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": answer(to: keys[0], sha1)]
+        var fields: HTTPFields = ["Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": answer(to: keys[0])]
         if let chosen { fields.append("Sec-WebSocket-Protocol", chosen) }
         if let deflate { fields.append("Sec-WebSocket-Extensions", deflate.description) }
         return WebSocketAgreement(response: HTTPResponseHead(.switchingProtocols, fields: fields), protocol: chosen, deflate: deflate)
@@ -54,7 +51,7 @@ public enum WebSocketHandshake {
 
     /// Checks a server's answer (clause 4.1); what was not asked for is not taken.
     public static func check(
-        _ response: HTTPResponseHead, nonce: [UInt8], protocols: [String] = [], offeredCompression: Bool = false, sha1: SHA1
+        _ response: HTTPResponseHead, nonce: [UInt8], protocols: [String] = [], offeredCompression: Bool = false
     ) throws(WebSocketRefusal) -> WebSocketAgreement {
         guard response.status == .switchingProtocols else {
             throw WebSocketRefusal(response.status, "expected 101 Switching Protocols, got \(response.status)")
@@ -62,7 +59,7 @@ public enum WebSocketHandshake {
         guard response.fields.lists("upgrade", "websocket"), response.fields.lists("connection", "upgrade") else {
             throw WebSocketRefusal(.badGateway, "expected `Upgrade: websocket` and `Connection: Upgrade` in the answer")
         }
-        guard response.fields["sec-websocket-accept"] == answer(to: Base64.encode(nonce), sha1) else {
+        guard response.fields["sec-websocket-accept"] == answer(to: Base64.encode(nonce)) else {
             throw WebSocketRefusal(.badGateway, "expected the answer to our Sec-WebSocket-Key, got another")
         }
         let chosen = response.fields["sec-websocket-protocol"]
@@ -81,7 +78,7 @@ public enum WebSocketHandshake {
         return WebSocketAgreement(response: response, protocol: chosen, deflate: deflate)
     }
 
-    private static func answer(to key: String, _ sha1: SHA1) -> String { Base64.encode(sha1(Array((key + suffix).utf8))) }
+    private static func answer(to key: String) -> String { Base64.encode(SHA1.digest(Array((key + suffix).utf8))) }
 }
 
 /// What both sides agreed on.

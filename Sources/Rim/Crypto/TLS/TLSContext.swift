@@ -34,6 +34,10 @@ internal import COpenSSL
         guard unsafe SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_2_VERSION), nil) == 1,
             unsafe SSL_CTX_set_cipher_list(context, Self.ciphers) == 1
         else { throw CryptoError("OpenSSL lacks TLS 1.2 or its cipher suites") }
+        // Not the large finite fields that the library takes, too: with one hello a client would have the server reckon for a tenth of a second.
+        var groups = Array("X25519:P-256:P-384:P-521".utf8CString)
+        guard unsafe groups.withUnsafeMutableBytes({ unsafe SSL_CTX_ctrl(context, SSL_CTRL_SET_GROUPS_LIST, 0, $0.baseAddress) }) == 1
+        else { throw CryptoError("OpenSSL lacks the curves") }
         // Idle connections hold no buffers; what is written may lie elsewhere at the next try.
         let mode = Int(SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER)
         unsafe SSL_CTX_ctrl(context, SSL_CTRL_MODE, mode, nil)

@@ -20,6 +20,7 @@ public enum TLSIdentity {
     private var looked: Instant?
     /// Files changed and could not be used; what was there before still serves. Told once a change.
     public var onProblem: ((CryptoError) -> Void)?
+    /// Changed files were read: connections from now on are made with them.
     public var onReload: (() -> Void)?
 
     private static let lookInterval = Duration.seconds(1)

@@ -40,7 +40,6 @@ public actor SourceServer {
     private var http: HTTPServer?
     private let metrics = MetricsRegistry()
     private var figures: SourceFigures?
-    private let digests = OpenSSLDigests()
     private var tcpTransports: [LocalTransport] = []
     private var viewers: [Int: Viewer] = [:]
     /// Who knows a viewer's resource may end and change its session: the names cannot be guessed (RFC 9725 clause 5).
@@ -73,7 +72,7 @@ public actor SourceServer {
         figures = SourceFigures(metrics)
         let look: () -> Void = { [unowned self] in assumeIsolated { source in source.figures?.moment = source.look() } }
         metrics.beforeReading(look)
-        let server = HTTPServer(handler: router(), reactor: reactor, sha1: digests.sha1)
+        let server = HTTPServer(handler: router(), reactor: reactor)
         server.metrics = HTTPServerMetrics(metrics)
         if options.logsRequests { server.accessLog = options.log.with(subject: "web") }
         http = server

@@ -8,7 +8,8 @@ import Wire
 public actor WebBench {
     public struct Options: Sendable {
         public var port: UInt16 = 8000
-        public var bind = IPAddress(127, 0, 0, 1)
+        /// One port on all of these.
+        public var bind = [IPAddress(127, 0, 0, 1)]
         /// Also a Unix-domain socket.
         public var path: String?
         /// A folder that is served under `/files`.
@@ -39,17 +40,18 @@ public actor WebBench {
 
     /// Begins to serve; answers the port.
     public func start() throws -> UInt16 {
-        let digests = digests
-        let server = HTTPServer(handler: try router(), options: options.server, reactor: reactor) { digests.all.sha1($0) }
+        let server = HTTPServer(handler: try router(), options: options.server, reactor: reactor)
         server.metrics = HTTPServerMetrics(metrics)
         if options.logsRequests { server.accessLog = options.log }
         server.onFailedConnection = { [log = options.log] client, reason in
             log.debug("a connection failed", ["client": .address(client), "reason": .text(reason)])
         }
-        let address = try server.listen(SocketAddress(options.bind, options.port), security: try security())
+        let security = try security()
+        var port = options.port
+        for address in options.bind { port = try server.listen(SocketAddress(address, port), security: security).port }
         if let path = options.path { try server.listen(path: path) }
         self.server = server
-        return address.port
+        return port
     }
 
     private func security() throws -> HTTPServer.Security? {

@@ -200,8 +200,7 @@ private final class WebLoadRun {
     }
 }
 
-/// What all clients of a run share: what they have counted, and digests.
+/// What all clients of a run share: what they have counted.
 final class WebLoadTally {
-    let digests = OpenSSLDigests()
     var figures = WebLoad.Figures()
 }

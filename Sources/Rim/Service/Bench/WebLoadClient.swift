@@ -129,7 +129,7 @@ final class WebLoadClient {
                 case .informational: break
                 case .head(let head):
                     if isWebSocket {
-                        _ = try WebSocketHandshake.check(head, nonce: nonce, sha1: tally.digests.sha1)
+                        _ = try WebSocketHandshake.check(head, nonce: nonce)
                     } else if head.status != .ok {
                         return fail("\(head.status)")
                     }

@@ -16,13 +16,4 @@ extension HTTPClient {
             return try client.makeStream(serverName: serverName)
         }
     }
-
-    /// Opens a WebSocket; see `connect(_:_:sha1:onOutcome:)`.
-    @discardableResult
-    public func connect(
-        _ url: WebURL, _ options: WebSocketClientOptions = WebSocketClientOptions(),
-        onOutcome: @escaping (Result<WebSocketSession, HTTPClientError>) -> Void
-    ) -> WebSocketOpening {
-        connect(url, options, sha1: OpenSSLDigests().sha1, onOutcome: onOutcome)
-    }
 }

@@ -13,7 +13,6 @@ final class HTTPClientConnection {
     private weak var exchange: HTTPExchange?
     private var parser = HTTPResponseParser()
     private var head: HTTPResponseHead?
-    private var informational = 0
     /// Requests so far, the one at hand included.
     private var served = 0
     /// Whether a byte came since the request at hand began.
@@ -36,8 +35,6 @@ final class HTTPClientConnection {
     }
 
     private static let piece = 64 << 10
-    /// 1xx heads before one response.
-    private static let mostInformational = 16
 
     init(_ socket: TCPConnection, route: ServerRoute, client: HTTPClient) {
         (self.socket, self.route, self.client, options) = (socket, route, client, client.options)
@@ -66,7 +63,7 @@ final class HTTPClientConnection {
         let request = exchange.request
         self.exchange = exchange
         served += 1
-        (hasAnswered, head, informational, takenBefore) = (false, nil, 0, socket.taken)
+        (hasAnswered, head, takenBefore) = (false, nil, socket.taken)
         var limits = options.limits
         limits.body = request.bodyLimit ?? limits.body
         parser = HTTPResponseParser(limits: limits)
@@ -130,7 +127,7 @@ final class HTTPClientConnection {
         do throws(HTTPError) {
             while let event = try parser.next(bytes, &offset) {
                 switch event {
-                case .informational(let head): try take(informational: head)
+                case .informational(let head): if head.status == .continue { goOn() }
                 case .head(let head): try take(head, for: exchange)
                 case .body(let range): exchange.received(bytes.extracting(range))
                 case .end: return finish(hasRest: offset < bytes.count)
@@ -143,14 +140,6 @@ final class HTTPClientConnection {
                 error.code == .bodyTooLong ? .bodyTooLong(host: route.name, limit: parser.limits.body) : .malformed(host: route.name, error)
             )
         }
-    }
-
-    private func take(informational head: HTTPResponseHead) throws(HTTPError) {
-        informational += 1
-        guard informational <= Self.mostInformational else {
-            throw HTTPError(.statusLine, "expected a final response, got more than \(Self.mostInformational) of 1xx")
-        }
-        if head.status == .continue { goOn() }
     }
 
     private func take(_ head: HTTPResponseHead, for exchange: HTTPExchange) throws(HTTPError) {

@@ -20,6 +20,7 @@ public struct HTTPClientOptions: Sendable {
     public var silenceTimeout = Duration.seconds(30)
     /// How long one address is tried before the next one is tried beside it (RFC 8305 clause 5).
     public var attemptDelay = Duration.milliseconds(250)
+    /// Of a response's head and body.
     public var limits = HTTPLimits(body: 16 << 20)
     /// Followed one after another; 0: the redirection itself is the answer.
     public var redirects = 5
@@ -28,6 +29,7 @@ public struct HTTPClientOptions: Sendable {
     /// Bodies longer than this are sent when the server has said that it wants them (RFC 9110 clause 10.1.1), or nothing for `continueTimeout`.
     public var continueAbove = 1 << 20
     public var continueTimeout = Duration.seconds(1)
+    /// Which servers are asked through which proxy: none of them, unless `ProxyEnvironment.ofProcess()` or another stands here.
     public var proxies = ProxyEnvironment()
     /// The value of `User-Agent`.
     public var userAgent = "waldo"

@@ -13,6 +13,7 @@ public struct HTTPClientRequest: Sendable {
     public var socketPath: String?
     /// Bytes of the response's body; nil: the client's.
     public var bodyLimit: Int?
+    /// These three: nil for the client's (`HTTPClientOptions`).
     public var requestTimeout: Duration?
     public var silenceTimeout: Duration?
     public var redirects: Int?

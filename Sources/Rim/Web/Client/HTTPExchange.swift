@@ -6,6 +6,7 @@ import Wire
 public final class HTTPExchange {
     let id: Int
     private weak var client: HTTPClient?
+    private let options: HTTPClientOptions
     /// As it is sent now: redirections change it.
     private(set) var request: HTTPClientRequest
     private(set) var route: ServerRoute
@@ -59,8 +60,6 @@ public final class HTTPExchange {
         timer = client.reactor.makeTimer { [weak self] now in self?.timePassed(now) }
         timer?.deadline = overAt
     }
-
-    private let options: HTTPClientOptions
 
     /// Gives the request up, and closes its connection. `onEnd` is called with `.cancelled`.
     public func cancel() { fail(.cancelled) }

@@ -26,7 +26,7 @@ public final class HTTPServerMetrics {
         connections = registry.gauge("waldo_http_connections", "Connections that are open")
         accepted = registry.counter("waldo_http_connections_accepted_total", "Connections taken")
         refused = registry.counter("waldo_http_connections_refused_total", "Connections closed at once for want of room")
-        failed = registry.counter("waldo_http_connections_failed_total", "Connections that ended before TLS was agreed on")
+        failed = registry.counter("waldo_http_connections_failed_total", "Connections on which TLS could not be begun, or failed")
         requests = registry.counters(
             "waldo_http_requests_total", "Requests by method and class of status; gone: whoever asked left before the answer",
             labels: ["method", "status"])

@@ -2,8 +2,8 @@ import HTTP
 import Wire
 
 /// The description of a server's routes, made from their own declarations (OpenAPI 3.1).
-enum OpenAPI {
-    static func document(title: String, version: String, routes: [Route]) -> JSON {
+package enum OpenAPI {
+    package static func document(title: String, version: String, routes: [Route]) -> JSON {
         var paths = JSONObject()
         for route in routes where !route.isHidden {
             let path = route.path.replacingRest()

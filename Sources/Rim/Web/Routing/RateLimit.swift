@@ -2,7 +2,9 @@ import Wire
 
 /// A token bucket's size and filling: `burst` requests at once, `perSecond` in the long run.
 public struct RateLimit: Sendable, Hashable {
+    /// Above 0.
     public var perSecond: Double
+    /// At least 1.
     public var burst: Double
 
     public init(perSecond: Double, burst: Double) {

@@ -4,9 +4,11 @@ import Wire
 /// One operation of a server: what is asked by it, what it answers, and how that is described in `/openapi.json`.
 public struct Route {
     public enum Handler {
+        /// Answers at once; what it throws is an answer, too, see `Router.get`.
         case value((HTTPRequest) throws -> HTTPResponse)
         /// Answers later, or in pieces.
         case later((HTTPRequest, HTTPResponder) -> Void)
+        /// Becomes a WebSocket; the handlers of the session are to be set in the call.
         case webSocket(WebSocketOptions, (WebSocketSession) -> Void)
     }
 
@@ -17,6 +19,7 @@ public struct Route {
     public var summary: String
     /// Groups operations in the document.
     public var tag: String?
+    /// Those of the path that are not described here are described as texts.
     public var parameters: [Parameter] = []
     /// The schema of the body, JSON Schema 2020-12.
     public var body: JSON?
@@ -29,9 +32,11 @@ public struct Route {
     public var needsUser = false
     /// Beside the limits for all.
     public var rate: RateLimit?
+    /// Left out of the document.
     public var isHidden = false
     public var handler: Handler
 
+    /// For the document: what is not right about a parameter the handler says.
     public struct Parameter {
         public enum Place: String { case path, query, header }
         public var name: String
@@ -40,12 +45,13 @@ public struct Route {
         public var isRequired: Bool
         public var schema: JSON
 
-        public init(_ name: String, _ place: Place = .query, _ text: String, isRequired: Bool = false, schema: JSON = ["type": "string"]) {
+        public init(_ name: String, _ place: Place, _ text: String, isRequired: Bool = false, schema: JSON = ["type": "string"]) {
             (self.name, self.place, self.text, self.schema) = (name, place, text, schema)
             self.isRequired = isRequired || place == .path
         }
     }
 
+    /// For the document.
     public struct Answer {
         public var status: HTTPStatus
         public var text: String

@@ -9,15 +9,19 @@ public struct RouterOptions {
     public var version = "0"
     /// Origins of other sites whose pages may call; `*` for any, without credentials.
     public var allowedOrigins: [String] = []
+    /// Whether pages of these origins may call with the user's cookies; never those that only `*` allows.
     public var allowsCredentials = false
     /// Fields of answers that these pages may read, beside the few that all may: `Location`.
     public var exposedFields: [String] = []
     /// Sent with every answer, as browsers' guard rails; HSTS is added where the client came by TLS.
     public var contentSecurityPolicy = "default-src 'self'; frame-ancestors 'none'"
+    /// Of each client's address.
     public var rate: RateLimit?
+    /// Of each user that `authenticate` names.
     public var ratePerUser: RateLimit?
     /// Who asks: a name, nil for nobody in particular, or the answer that refuses.
     public var authenticate: ((HTTPRequest) throws(HTTPProblem) -> String?)?
+    /// A response went out, with so many bytes of body.
     public var onAnswer: ((HTTPRequest, HTTPStatus, _ bytes: Int) -> Void)?
     /// Where a handler's failure is said; the client learns only the request's id.
     public var log = Logger("web")
@@ -46,12 +50,15 @@ public final class Router: HTTPHandler {
             ))
     }
 
+    /// A second route of one path and method is a programming error.
     public func add(_ route: Route) {
         tree.add(route)
         routes.append(route)
         cachedDocument = nil
     }
 
+    /// Adds a route that answers at once. What `handle` throws is an answer, too: an `HTTPProblem` as it is, `JSONError` and `JSONFieldError` as
+    /// 400, anything else as 500, of which the log has the reason.
     public func get(_ path: String, _ summary: String, _ handle: @escaping (HTTPRequest) throws -> HTTPResponse) {
         add(Route(.get, path, summary, handler: .value(handle)))
     }
@@ -73,16 +80,15 @@ public final class Router: HTTPHandler {
     public func admit(_ request: inout HTTPRequest) throws(HTTPProblem) -> Int? {
         try limit(request)
         guard let (entry, parameters) = try route(of: request) else { return 0 }
-        let route = entry.route
         (request.route, request.parameters) = (entry.number, parameters)
-        if let rate = route.rate { try take("route \(route.method) \(route.path) \(request.client.address.site)", rate) }
-        if case .webSocket(let options, _) = route.handler { try checkOrigin(request, options) }
+        if let rate = entry.route.rate { try take("route \(entry.route.method) \(entry.route.path) \(request.client.address.site)", rate) }
+        if case .webSocket(let options, _) = entry.route.handler { try checkOrigin(request, options) }
         if let authenticate = options.authenticate { request.user = try authenticate(request) }
-        if route.needsUser, request.user == nil {
+        if entry.route.needsUser, request.user == nil {
             throw HTTPProblem(.unauthorized, "unauthorized", "this needs a user; sign in first", fields: ["WWW-Authenticate": "Bearer"])
         }
         if let rate = options.ratePerUser, let user = request.user { try take("user \(user)", rate) }
-        return route.bodyLimit
+        return entry.route.bodyLimit
     }
 
     private func limit(_ request: HTTPRequest) throws(HTTPProblem) {

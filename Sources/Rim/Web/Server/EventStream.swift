@@ -17,6 +17,7 @@ public struct EventStream {
         stream.isEndless = true
     }
 
+    /// What it is written into, for its `onClose`.
     public var body: ResponseStream { stream }
 
     /// False when the reader is too far behind: the event is left out. `id` is what a browser sends as `Last-Event-ID` when it comes back.
@@ -74,6 +75,7 @@ public struct PictureStream {
         stream.isEndless = true
     }
 
+    /// What it is written into, for its `onClose`.
     public var body: ResponseStream { stream }
 
     /// False when it was left out.

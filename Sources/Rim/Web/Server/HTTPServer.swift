@@ -6,7 +6,6 @@ import Wire
 public final class HTTPServer {
     public let options: HTTPServerOptions
     let handler: any HTTPHandler
-    let sha1: WebSocketHandshake.SHA1
     private let reactor: Reactor
     private var listeners: [TCPListener] = []
     private var connections: [ObjectIdentifier: HTTPServerConnection] = [:]
@@ -24,7 +23,7 @@ public final class HTTPServer {
     /// A line for each request; nil: none. To be set before it listens.
     public var accessLog: Logger?
     private var accepted: UInt64 = 0
-    /// A connection ended before its first request: whose, and why.
+    /// TLS could not be begun or failed on a connection, which is closed: whose, and why. To be set before it listens.
     public var onFailedConnection: ((IPAddress, String) -> Void)?
 
     /// `Date: …` and CR LF of this second.
@@ -43,10 +42,9 @@ public final class HTTPServer {
     private static let crowd = 200
 
     public init(
-        handler: any HTTPHandler, options: HTTPServerOptions = HTTPServerOptions(), reactor: Reactor,
-        sha1: @escaping WebSocketHandshake.SHA1
+        handler: any HTTPHandler, options: HTTPServerOptions = HTTPServerOptions(), reactor: Reactor
     ) {
-        (self.handler, self.options, self.reactor, self.sha1) = (handler, options, reactor, sha1)
+        (self.handler, self.options, self.reactor) = (handler, options, reactor)
         dateSecond = MonotonicClock.unixSeconds()
         dateLine = Self.line(dateSecond)
         sweeper = reactor.makeTimer { [unowned self] now in sweep(at: now) }
@@ -179,7 +177,7 @@ public final class HTTPServer {
         if connections.isEmpty { finishDraining() }
     }
 
-    /// Closes everything at once. To be called before a server is let go while connections are open: they know it.
+    /// Closes everything at once; requests under way end without an answer.
     public func close() {
         listeners.removeAll()
         for connection in Array(connections.values) { connection.socket.close() }

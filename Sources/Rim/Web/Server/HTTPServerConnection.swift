@@ -435,7 +435,7 @@ final class HTTPServerConnection {
                 throw WebSocketRefusal(.badRequest, "expected no bytes before the answer to a WebSocket handshake")
             }
             let agreement = try WebSocketHandshake.accept(
-                request.head, protocols: options.protocols, allowsCompression: options.allowsCompression, sha1: server.sha1)
+                request.head, protocols: options.protocols, allowsCompression: options.allowsCompression)
             write(agreement.response.status, agreement.response.fields)
             // The session sends by itself: what is before it must be out.
             flushNow()

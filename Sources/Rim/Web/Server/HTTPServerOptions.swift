@@ -3,6 +3,7 @@ import Wire
 
 /// What a server takes, and how long it waits.
 public struct HTTPServerOptions: Sendable {
+    /// Of a request's head and body.
     public var limits = HTTPLimits()
     /// Connections in all, and from one address, of IPv6 from one network of 64 bits (after trusted proxies none: they are one address for many).
     public var connections = 20_000

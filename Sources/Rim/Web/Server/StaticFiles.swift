@@ -19,9 +19,9 @@ public struct StaticFiles: Sendable {
     public func answer(_ request: HTTPRequest, _ segments: [String]) throws(HTTPProblem) -> HTTPResponse {
         guard let path = path(of: segments) else { throw Self.notFound(request) }
         var fields: HTTPFields = ["Content-Type": Self.type(of: path), "Cache-Control": caching, "Vary": "Accept-Encoding"]
-        let accepted = request.fields.list("accept-encoding").map { $0.prefix { $0 != ";" }.lowercased() }
+        let accepted = Self.codings(request.fields)
         var found: FileBody?
-        for (suffix, coding) in [(".br", "br"), (".gz", "gzip")] where accepted.contains(coding) && request.fields["range"] == nil {
+        for (suffix, coding) in [(".br", "br"), (".gz", "gzip")] where accepted.contains(coding[...]) && request.fields["range"] == nil {
             guard let file = open(path + suffix) else { continue }
             found = file
             fields.append("Content-Encoding", coding)
@@ -46,6 +46,15 @@ public struct StaticFiles: Sendable {
         case .unsatisfiable:
             throw HTTPProblem(
                 .rangeNotSatisfiable, "range", "the file has \(file.size) bytes", fields: ["Content-Range": "bytes */\(file.size)"])
+        }
+    }
+
+    /// Those that the client takes; a weight of 0 says that it does not (RFC 9110 clause 12.5.3).
+    private static func codings(_ fields: HTTPFields) -> [Substring] {
+        fields.list("accept-encoding").compactMap { member in
+            let parts = member.lowercased().filter { $0 != " " && $0 != "\t" }.split(separator: ";")
+            let isRefused = parts.dropFirst().contains { $0.hasPrefix("q=0") && $0.dropFirst(2).allSatisfy { $0 == "0" || $0 == "." } }
+            return isRefused ? nil : parts.first
         }
     }
 

@@ -6,10 +6,27 @@ import Wire
 public struct WebSocketOptions: Sendable {
     /// Sub-protocols that are spoken, best first.
     public var protocols: [String] = []
+    /// permessage-deflate without context between messages (RFC 7692), where the client offers it.
     public var allowsCompression = false
     /// Origins from which browsers may connect; nil: any, and clients that are no browsers send none.
     public var origins: [String]?
+    /// For those who say who they are in their first message rather than in the request.
+    public var admission: Admission?
     public var connection = WebSocketConnection.Configuration()
+
+    /// A session that is not admitted in time is closed.
+    public struct Admission: Sendable, Hashable {
+        public var timeout: Duration
+        public var code: WebSocketCloseCode
+        public var reason: String
+
+        public init(
+            timeout: Duration = .seconds(10), code: WebSocketCloseCode = .policyViolation,
+            reason: String = "nobody said who this is in time"
+        ) {
+            (self.timeout, self.code, self.reason) = (timeout, code, reason)
+        }
+    }
 
     public init() {}
 }
@@ -20,11 +37,28 @@ public final class WebSocketSession {
     public let request: HTTPRequest
     /// The sub-protocol that was agreed on.
     public let `protocol`: String?
+    /// The bytes are good for the call.
     public var onMessage: ((WebSocketMessageKind, Span<UInt8>) -> Void)?
-    /// Called once: the code, the reason, and whether the other side said it.
+    /// Called once, and nothing after it: the code and the reason, of whichever side ended it.
     public var onClose: ((WebSocketCloseCode, String) -> Void)?
 
+    /// Who it is: by the request, or since `admit`.
+    public private(set) var user: String?
+
     private let socket: TCPConnection
+    /// Until it is admitted, where that is asked for.
+    private var pending: Pending?
+
+    /// Apart, as few sessions have one for long.
+    private final class Pending {
+        let admission: WebSocketOptions.Admission
+        let until: Instant
+
+        init(_ admission: WebSocketOptions.Admission, at now: Instant) {
+            (self.admission, until) = (admission, now + admission.timeout)
+        }
+    }
+
     private var connection: WebSocketConnection
     private var isInRound = false
     /// The last word is said: the connection may go once the other side has read it.
@@ -44,6 +78,8 @@ public final class WebSocketSession {
         (self.socket, self.request, self.room) = (socket, request, room)
         self.protocol = agreement.protocol
         connection = WebSocketConnection(configuration: options.connection, compressor: compressor, at: now)
+        user = request.user
+        if user == nil { pending = options.admission.map { Pending($0, at: now) } }
     }
 
     /// A client's. `mask`: a new key for each frame, from the system's randomness.
@@ -57,6 +93,13 @@ public final class WebSocketSession {
     }
 
     public var isOpen: Bool { connection.isOpen }
+
+    /// The other side has said who it is, and the handler believes it.
+    public func admit(_ user: String?) {
+        self.user = user
+        pending = nil
+    }
+
     /// Bytes that the other side has not taken.
     public var backlog: Int { connection.backlog + socket.backlog }
     /// Messages that gave way to newer ones.
@@ -88,6 +131,7 @@ public final class WebSocketSession {
         return connection.send(frame, overflow: overflow, at: socket.reactor.now)
     }
 
+    /// Begins the end: what waits still goes out, and `onClose` is called when the other side has answered, or has not in time.
     public func close(_ code: WebSocketCloseCode, _ reason: String = "") {
         connection.close(code, reason, at: socket.reactor.now)
         flush()
@@ -126,6 +170,10 @@ public final class WebSocketSession {
     }
 
     func advance(to now: Instant) {
+        if let late = pending, now >= late.until {
+            pending = nil
+            close(late.admission.code, late.admission.reason)
+        }
         if case .closed(let code, let reason, _)? = connection.advance(to: now) { finish(code, reason) }
         flush()
     }

@@ -23,7 +23,6 @@ public final class WebSocketOpening {
     private let url: WebURL
     private let options: WebSocketClientOptions
     private let route: ServerRoute
-    private let sha1: WebSocketHandshake.SHA1
     private weak var client: HTTPClient?
     private var onOutcome: ((Result<WebSocketSession, HTTPClientError>) -> Void)?
     private var dialer: Dialer?
@@ -32,7 +31,6 @@ public final class WebSocketOpening {
     private var request: HTTPRequestHead?
     private var nonce: [UInt8] = []
     private var parser = HTTPResponseParser()
-    private var informational = 0
     private var timer: ReactorTimer?
     private var isEnding = false
     /// What went wrong in `begin` is told after it.
@@ -41,14 +39,13 @@ public final class WebSocketOpening {
     private var randomness = SystemRandomNumberGenerator()
 
     private static let longestTick = Duration.seconds(1)
-    private static let mostInformational = 16
 
     init(
-        id: Int, _ url: WebURL, _ options: WebSocketClientOptions, client: HTTPClient, sha1: @escaping WebSocketHandshake.SHA1,
+        id: Int, _ url: WebURL, _ options: WebSocketClientOptions, client: HTTPClient,
         onOutcome: @escaping (Result<WebSocketSession, HTTPClientError>) -> Void
     ) {
         self.id = id
-        (self.url, self.options, self.client, self.sha1, self.onOutcome) = (url, options, client, sha1, onOutcome)
+        (self.url, self.options, self.client, self.onOutcome) = (url, options, client, onOutcome)
         route = ServerRoute(url, socketPath: options.socketPath, client.options)
     }
 
@@ -105,9 +102,7 @@ public final class WebSocketOpening {
         do throws(HTTPError) {
             while let event = try parser.next(bytes.span, &offset) {
                 switch event {
-                case .informational:
-                    informational += 1
-                    guard informational <= Self.mostInformational else { return fail(noResponse) }
+                case .informational: break
                 case .head(let head): return answered(head, rest: &bytes, from: offset)
                 case .body, .end: return
                 }
@@ -115,16 +110,12 @@ public final class WebSocketOpening {
         } catch { fail(.malformed(host: route.name, error)) }
     }
 
-    private var noResponse: HTTPClientError {
-        .malformed(host: route.name, HTTPError(.statusLine, "expected a final response, got more than \(Self.mostInformational) of 1xx"))
-    }
-
     private func answered(_ head: HTTPResponseHead, rest bytes: inout MutableSpan<UInt8>, from offset: Int) {
         guard let socket, let request else { return }
         let agreement: WebSocketAgreement
         do throws(WebSocketRefusal) {
             agreement = try WebSocketHandshake.check(
-                head, nonce: nonce, protocols: options.protocols, offeredCompression: options.offersCompression, sha1: sha1)
+                head, nonce: nonce, protocols: options.protocols, offeredCompression: options.offersCompression)
         } catch { return fail(.noWebSocket(host: route.name, status: head.status, reason: error.text)) }
         let peer = ForwardedClient(address: socket.remote.ip, isSecure: route.isSecure)
         guard let target = HTTPTarget(request.target) ?? HTTPTarget("/") else { return }
@@ -217,18 +208,18 @@ extension HTTPClient {
     /// `onOutcome`: messages may be there already. The client holds the session until it is closed; the time to open it is `connectTimeout`.
     @discardableResult
     public func connect(
-        _ url: WebURL, _ options: WebSocketClientOptions = WebSocketClientOptions(), sha1: @escaping WebSocketHandshake.SHA1,
+        _ url: WebURL, _ options: WebSocketClientOptions = WebSocketClientOptions(),
         onOutcome: @escaping (Result<WebSocketSession, HTTPClientError>) -> Void
     ) -> WebSocketOpening {
-        connect(url, options, id: reserve(), sha1: sha1, onOutcome: onOutcome)
+        connect(url, options, id: reserve(), onOutcome: onOutcome)
     }
 
     private func connect(
-        _ url: WebURL, _ options: WebSocketClientOptions, id: Int, sha1: @escaping WebSocketHandshake.SHA1,
+        _ url: WebURL, _ options: WebSocketClientOptions, id: Int,
         onOutcome: @escaping (Result<WebSocketSession, HTTPClientError>) -> Void
     ) -> WebSocketOpening {
         reactor.checkIsolated()
-        let opening = WebSocketOpening(id: id, url, options, client: self, sha1: sha1, onOutcome: onOutcome)
+        let opening = WebSocketOpening(id: id, url, options, client: self, onOutcome: onOutcome)
         webSockets[id] = opening
         opening.begin(mayOpen: webSockets.count <= self.options.webSockets)
         return opening
@@ -236,14 +227,14 @@ extension HTTPClient {
 
     /// Opens a WebSocket for an actor on this client's reactor. `prepare` sets the session's handlers, before any message is handed to them.
     public func connect(
-        _ url: WebURL, _ options: WebSocketClientOptions = WebSocketClientOptions(), sha1: @escaping WebSocketHandshake.SHA1,
+        _ url: WebURL, _ options: WebSocketClientOptions = WebSocketClientOptions(),
         isolation: isolated (any Actor)? = #isolation, prepare: @escaping (WebSocketSession) -> Void
     ) async throws(HTTPClientError) {
         let id = reserve(), canceller = canceller
         let outcome: Result<Void, HTTPClientError> = await withTaskCancellationHandler {
             _ = isolation
             return await withCheckedContinuation { continuation in
-                _ = connect(url, options, id: id, sha1: sha1) { outcome in
+                _ = connect(url, options, id: id) { outcome in
                     if case .success(let session) = outcome { prepare(session) }
                     continuation.resume(returning: outcome.map { _ in })
                 }
