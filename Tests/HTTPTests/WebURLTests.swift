@@ -88,6 +88,10 @@ final class WebURLTests: XCTestCase {
         XCTAssertEqual(
             "\(kept.url) \(kept.method) \(kept.keepsBody) \(kept.keepsCredentials) \(kept.isDowngrade)", "https://a/y POST true true false")
         XCTAssertEqual(try redirect(303, "y", .head)?.method, .head)
+        // What is for one server only goes to no other, keys of providers included.
+        let secrets: HTTPFields = ["Authorization": "a", "X-Api-Key": "b", "api-key": "c", "Cookie": "d", "X-Mine": "e"]
+        XCTAssertEqual(try redirect(307, "https://b/y")?.fields(of: secrets), ["X-Mine": "e"])
+        XCTAssertEqual(try redirect(307, "https://a/y")?.fields(of: secrets), secrets)
         XCTAssertThrowsError(try redirect(302, "ws://a/"))
         let fields: HTTPFields = ["Cookie": "c", "Content-Type": "t", "Authorization": "a", "X": "x"]
         XCTAssertEqual(moved.fields(of: fields), ["X": "x"])

@@ -57,6 +57,33 @@ final class TCPTests: XCTestCase {
         }
     }
 
+    func testATurnThatIsAskedForComesInALaterRound() async throws {
+        let loop = try Loop(), log = Log<String>()
+        let address = try await loop.run { loop in
+            final class Held { var connection: TCPConnection? }
+            let held = loop.keep(Held())
+            let listener = try TCPListener(Self.loopback, reactor: loop.reactor) { connection in
+                held.connection = connection
+                var left = 3
+                connection.onDrained = { [unowned connection] in
+                    log.add("turn \(left)")
+                    left -= 1
+                    guard left > 0 else { return connection.closeAfterSending() }
+                    connection.askForTurn()
+                    log.add("asked")
+                }
+                connection.askForTurn()
+                log.add("first")
+            }
+            return loop.keep(listener).address
+        }
+        let client = try connected(to: address)
+        XCTAssertEqual(readToEnd(client), [])
+        close(client)
+        XCTAssertEqual(log.all, ["first", "turn 3", "asked", "turn 2", "asked", "turn 1"])
+        await loop.stop()
+    }
+
     func testWhatCameBeforeAResetIsToldAlthoughWritingFailed() async throws {
         let loop = try Loop()
         let told = Log<String>()

@@ -19,7 +19,7 @@ final class ServerLifeTests: XCTestCase {
         weak var seen: HTTPServer?
 
         init(_ reactor: Reactor) {
-            let server = HTTPServer(handler: router, reactor: reactor) { _ in [UInt8](repeating: 0, count: 20) }
+            let server = HTTPServer(handler: router, reactor: reactor)
             (self.server, seen) = (server, server)
             router.get("/drop", "lets go of the server") { [unowned self] _ in
                 drop("drop")

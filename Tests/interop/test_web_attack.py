@@ -1,6 +1,7 @@
 """Inputs that cost their sender little: others are served meanwhile, nobody's answer is cut off, and what it takes is bounded."""
 
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -86,6 +87,38 @@ def test_pipelined_answers_to_a_reader_that_waits_are_bounded(plain):
         while received < 20_000_000:
             received += len(connection.recv(1 << 20))
     asking.join(5)
+
+
+def test_a_long_answer_from_memory_is_sent_as_it_is_taken(binary, tmp_path):
+    """Longer than what a connection keeps for a reader that is behind."""
+    server, body = Watched(binary, tmp_path, ["--limit", "body=40000000"]), os.urandom(1 << 20) * 30
+    with server.connect() as connection:
+        asking = in_background(lambda: connection.sendall(
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body))
+        assert read_all(connection).endswith(body)
+        asking.join(5)
+    assert server.stop() == 0
+
+
+def test_a_server_as_a_whole_has_options(plain):
+    """RFC 9110 clause 9.3.7."""
+    answer = plain.raw(b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 204 ") and b"\r\nAllow: " in answer
+    assert plain.raw(b"GET * HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("path", [b"/picture", b"/events"])
+def test_a_stream_without_end_ends_with_its_reader(plain, path):
+    """Of a picture that never comes nobody would notice otherwise."""
+    with plain.connect() as connection:
+        connection.sendall(b"GET " + path + END)
+        connection.settimeout(5)
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += connection.recv(65536)
+        connection.shutdown(socket.SHUT_WR)
+        read_all(connection, 5)
+    plain.works()
 
 
 @pytest.mark.parametrize("end", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])

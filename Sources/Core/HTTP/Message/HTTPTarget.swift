@@ -17,6 +17,11 @@ public struct HTTPTarget: Sendable, Hashable {
             (rawPath, self.segments, query) = (target, segments, [])
             return
         }
+        // OPTIONS of the server as a whole (RFC 9110 clause 9.3.7); the parser takes it for nothing else.
+        guard target != "*" else {
+            (rawPath, segments, query) = (target, [], [])
+            return
+        }
         var text = target[...]
         // The absolute form, for proxies, names the host again.
         if !text.hasPrefix("/"), let scheme = text.range(ofBytes: "://") {

@@ -18,8 +18,11 @@ internal import COpenSSL
         + "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 
     init(_ method: OpaquePointer?, protocols names: [String]) throws(CryptoError) {
-        guard let bioMethod = unsafe StreamBIO.method else { throw CryptoError("cannot make a BIO method") }
-        guard let context = unsafe SSL_CTX_new(method) else { throw CryptoError("cannot make a TLS context") }
+        guard let bioMethod = unsafe StreamBIO.makeMethod() else { throw CryptoError("cannot make a BIO method") }
+        guard let context = unsafe SSL_CTX_new(method) else {
+            unsafe BIO_meth_free(bioMethod)
+            throw CryptoError("cannot make a TLS context")
+        }
         unsafe (self.context, self.method) = (context, bioMethod)
         let list = names.flatMap { name in [UInt8(clamping: name.utf8.count)] + name.utf8.prefix(255) }
         unsafe protocols = .allocate(capacity: list.count)
@@ -43,6 +46,7 @@ internal import COpenSSL
 
     deinit {
         unsafe SSL_CTX_free(context)
+        unsafe BIO_meth_free(method)
         unsafe scratch.deallocate()
         unsafe protocols.deallocate()
     }

@@ -178,11 +178,11 @@ extension SecureStreamAgreement {
 
 /// Through this OpenSSL reads what `receive` was given and writes to `output`: its own memory BIOs keep buffers for every connection.
 enum StreamBIO {
-    /// One for all: the library has numbers for 127 kinds only. Never freed.
-    nonisolated(unsafe) static let method = unsafe makeMethod()
+    /// One number for all: the library has 127.
+    private static let kind = BIO_get_new_index() | BIO_TYPE_SOURCE_SINK
 
-    private static func makeMethod() -> OpaquePointer? {
-        guard let method = unsafe BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream") else { return nil }
+    static func makeMethod() -> OpaquePointer? {
+        guard let method = unsafe BIO_meth_new(kind, "stream") else { return nil }
         unsafe BIO_meth_set_create(method) { bio in
             unsafe BIO_set_init(bio, 1)
             return 1

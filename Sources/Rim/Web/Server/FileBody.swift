@@ -36,9 +36,6 @@ public final class FileBody: Sendable {
         return FileBody(descriptor: copy, size: size, modified: modified, range: range)
     }
 
-    /// Of an answer that sends it.
-    var status: HTTPStatus { range.count == size ? .ok : .partialContent }
-
     deinit { close(descriptor) }
 
     /// Bytes of the file from `offset` on, at most `count`; empty at its end, or when it cannot be read.

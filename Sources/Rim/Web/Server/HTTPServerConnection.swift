@@ -33,7 +33,7 @@ final class HTTPServerConnection {
         /// The handler has the request.
         case handling
         case streaming(ResponseStream, isChunked: Bool)
-        case file(FileBody, next: Int)
+        case file(LongBody, next: Int)
         case upgraded
         /// All is sent, or will be; what still comes is thrown away, so that the answer is not lost to a reset (RFC 9112 clause 9.6).
         case lingering
@@ -294,8 +294,8 @@ final class HTTPServerConnection {
         var response = response
         server.handler.decorate(&response.fields, request)
         write(response, isHead: isHead, persistence: closes ? "close" : request.head.version == .http10 ? "keep-alive" : nil)
-        if case .file(let file) = response.body, !isHead, response.status.allowsBody {
-            become(.file(file, next: file.range.lowerBound))
+        if let body = LongBody(response), !isHead, response.status.allowsBody {
+            become(.file(body, next: body.range.lowerBound))
             return sendFile()
         }
         end(response.status, bytes: response.length)
@@ -305,7 +305,9 @@ final class HTTPServerConnection {
     private func write(_ response: HTTPResponse, isHead: Bool, persistence: String?) {
         let length = response.status.allowsBody ? response.length : nil
         write(response.status, response.fields, length: length, persistence: persistence)
-        if case .bytes(let bytes) = response.body, !isHead, length != nil { current.output.append(contentsOf: bytes) }
+        if case .bytes(let bytes) = response.body, !isHead, length != nil, bytes.count <= LongBody.shortest {
+            current.output.append(contentsOf: bytes)
+        }
         flush()
     }
 
@@ -484,6 +486,8 @@ final class HTTPServerConnection {
 
     private func peerEnded() {
         switch state {
+        // Without an end of its own, it is read until its reader leaves.
+        case .streaming(let stream, _) where stream.isEndless: socket.close()
         case .handling, .streaming, .file:
             // It may have sent all that it wanted and now waits for the answer; the server's answer is its last.
             break
@@ -532,7 +536,9 @@ final class HTTPServerConnection {
     func sweep(at now: Instant) {
         tally()
         let options = server.options
-        if socket.backlog == 0 || socket.taken != lastTaken { (lastTaken, lastProgress) = (socket.taken, now) }
+        // A reader that has ended its side is gone when it takes nothing, also when there is nothing: it would never be noticed.
+        if socket.backlog == 0, !socket.isAtEnd { lastProgress = now }
+        if socket.taken != lastTaken { (lastTaken, lastProgress) = (socket.taken, now) }
         if now - lastProgress >= options.stallTimeout { return socket.close() }
         switch state {
         case .idle:
