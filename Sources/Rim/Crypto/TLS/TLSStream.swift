@@ -48,6 +48,9 @@ public import Wire
     /// The other side's certificate must bear this name or address; false when none can.
     func expect(_ name: String, isAddress: Bool) -> Bool {
         let parameters = unsafe SSL_get0_param(ssl)
+        // RFC 9525 clause 6: names stand among the alternative ones, and `*` for a whole label.
+        unsafe X509_VERIFY_PARAM_set_hostflags(
+            parameters, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
         let result =
             isAddress ? unsafe X509_VERIFY_PARAM_set1_ip_asc(parameters, name) : unsafe X509_VERIFY_PARAM_set1_host(parameters, name, 0)
         return result == 1
