@@ -71,6 +71,9 @@ import Wire
     // MARK: Executor
 
     public func enqueue(_ job: consuming ExecutorJob) {
+        // The job may be the last that needs the reactor, and be done before this is.
+        let kept = unsafe Unmanaged.passRetained(self)
+        defer { unsafe kept.release() }
         let job = UnownedJob(job)
         let wasEmpty = incoming.withLock { jobs in
             jobs.append(job)
