@@ -206,6 +206,11 @@ final class TLSTests: XCTestCase {
         XCTAssertEqual(first.serverHeard, [1, 2])
     }
 
+    /// OpenSSL has room for 127 kinds of BIO in a process.
+    func testCertificatesMayChangeForEver() throws {
+        for count in 1...300 { XCTAssertNoThrow(try TLSServer([.certificate(here)]), "server \(count)") }
+    }
+
     func testUnusableFilesAreErrorsThatNameThem() throws {
         let good = try write(here.pem(), "a.pem"), bad = write("nonsense", "b.pem")
         for (certificate, key, named) in [(bad, good, bad), (good, bad, bad), ("/nowhere", good, "/nowhere")] {

@@ -91,35 +91,10 @@ final class ObservationTests: XCTestCase {
 
     override func tearDown() async throws { await host.stop() }
 
-    /// A connection that has sent this.
-    private func connect(_ text: String) throws -> Int32 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var name = sockaddr_in()
-        name.sin_family = sa_family_t(AF_INET)
-        name.sin_port = port.bigEndian
-        name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let code = unsafe withUnsafePointer(to: &name) {
-            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        XCTAssertEqual(code, 0)
-        var patience = timeval(tv_sec: 10, tv_usec: 0)
-        unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        XCTAssertEqual(unsafe write(descriptor, text, text.utf8.count), text.utf8.count)
-        return descriptor
-    }
-
-    private func readToEnd(_ descriptor: Int32) -> String {
-        var all: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while case let count = unsafe read(descriptor, &buffer, buffer.count), count > 0 { all += buffer.prefix(count) }
-        close(descriptor)
-        return String(decoding: all, as: UTF8.self)
-    }
+    private func connect(_ text: String) throws -> Int32 { try RawClient.connect(to: port, sending: text) }
 
     private func ask(_ method: String, _ target: String, _ more: String = "") throws -> String {
-        readToEnd(try connect("\(method) \(target) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\(more)\r\n"))
+        RawClient.readToEnd(try connect("\(method) \(target) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\(more)\r\n"))
     }
 
     private func lines(_ subject: String) -> [[String: LogValue]] {
@@ -132,9 +107,9 @@ final class ObservationTests: XCTestCase {
         for target in ["/text/a", "/text/b", "/none"] { _ = try ask("GET", target) }
         _ = try ask("DELETE", "/text/a")
         _ = try ask("BREW", "/text/a")
-        _ = readToEnd(try connect("nonsense\r\n\r\n"))
+        _ = RawClient.readToEnd(try connect("nonsense\r\n\r\n"))
         let type = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\nConnection: close\r\n"
-        let form = readToEnd(try connect("POST /form HTTP/1.1\r\nHost: x\r\n\(type)\r\na=1&b=2"))
+        let form = RawClient.readToEnd(try connect("POST /form HTTP/1.1\r\nHost: x\r\n\(type)\r\na=1&b=2"))
         XCTAssertTrue(form.hasSuffix("\r\n\r\na,b"), form)
         try await eventually("all connections are gone") { await host.figures["waldo_http_connections"] == 0 }
         let figures = await host.figures
@@ -164,7 +139,7 @@ final class ObservationTests: XCTestCase {
         let ended = try connect("GET /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         try await eventually("another") { await host.with { $0.streams.count } == 2 }
         await host.with { $0.streams[1].end() }
-        XCTAssertTrue(readToEnd(ended).hasSuffix("12345\r\n0\r\n\r\n"))
+        XCTAssertTrue(RawClient.readToEnd(ended).hasSuffix("12345\r\n0\r\n\r\n"))
         try await eventually("three lines") { lines("access").count == 3 }
         XCTAssertEqual(Set(lines("access").map { $0["status"] }), ["gone", 202])
         XCTAssertEqual(lines("access").filter { $0["status"] == 202 }.map { $0["bytes"] }, [5, 5])
@@ -191,7 +166,7 @@ final class ObservationTests: XCTestCase {
     func testConnectionsBeyondTheLimitAreCounted() async throws {
         let held = try (0..<3).map { _ in try connect("GET /never HTTP/1.1\r\n") }
         try await eventually("three") { await host.figures["waldo_http_connections"] == 3 }
-        XCTAssertEqual(readToEnd(try connect("")), "")
+        XCTAssertEqual(RawClient.readToEnd(try connect("")), "")
         let figures = await host.figures
         XCTAssertEqual(figures["waldo_http_connections_refused_total"], 1)
         XCTAssertEqual(figures["waldo_http_connections_accepted_total"], 3)

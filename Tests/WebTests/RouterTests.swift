@@ -137,6 +137,20 @@ final class RouterTests: XCTestCase {
         }
     }
 
+    /// HTML Living Standard clause 9.2: only CR LF, CR and LF end a line.
+    func testEventsAreReadAsTheyWereSent() throws {
+        for text in ["", "one", "two\nlines", "\n", "a\u{2028}b\u{85}c\u{0b}d", " spaced", "id: 7"] {
+            let bytes = EventStream.encode(text, event: "news\n", id: "4\r2\0")
+            var reader = EventStreamReader()
+            var offset = 0
+            let event = try reader.next(bytes.span, &offset)
+            XCTAssertEqual(event?.data, text)
+            XCTAssertEqual(event?.type, "news")
+            XCTAssertEqual(reader.lastEventID, "42")
+        }
+        XCTAssertEqual(EventStream.encode("a\r\nb\rc"), EventStream.encode("a\nb\nc"))
+    }
+
     func testBucketsFillAgain() {
         var limiter = RateLimiter()
         let limit = RateLimit(perSecond: 2, burst: 2)

@@ -89,31 +89,7 @@ final class ServerLifeTests: XCTestCase {
 
     override func tearDown() async throws { await host.stop() }
 
-    private func connect(_ text: String) throws -> Int32 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var name = sockaddr_in()
-        name.sin_family = sa_family_t(AF_INET)
-        name.sin_port = port.bigEndian
-        name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let code = unsafe withUnsafePointer(to: &name) {
-            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        XCTAssertEqual(code, 0)
-        var patience = timeval(tv_sec: 10, tv_usec: 0)
-        unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        XCTAssertEqual(unsafe write(descriptor, text, text.utf8.count), text.utf8.count)
-        return descriptor
-    }
-
-    private func readToEnd(_ descriptor: Int32) -> String {
-        var all: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while case let count = unsafe read(descriptor, &buffer, buffer.count), count > 0 { all += buffer.prefix(count) }
-        close(descriptor)
-        return String(decoding: all, as: UTF8.self)
-    }
+    private func connect(_ text: String) throws -> Int32 { try RawClient.connect(to: port, sending: text) }
 
     private static let handshake =
         "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -124,9 +100,9 @@ final class ServerLifeTests: XCTestCase {
         let idle = try connect("")
         let other = try connect(more)
         try await eventually("the other asks") { await host.with { $0.responders.count } == 1 }
-        XCTAssertEqual(readToEnd(try connect("GET /drop HTTP/1.1\r\nHost: x\r\n\r\n" + more)), "")
-        XCTAssertEqual(readToEnd(other), "")
-        XCTAssertEqual(readToEnd(idle), "")
+        XCTAssertEqual(RawClient.readToEnd(try connect("GET /drop HTTP/1.1\r\nHost: x\r\n\r\n" + more)), "")
+        XCTAssertEqual(RawClient.readToEnd(other), "")
+        XCTAssertEqual(RawClient.readToEnd(idle), "")
         let seen = await host.with { ($0.calls, $0.seen == nil) }
         XCTAssertEqual(seen.0, ["drop"])
         XCTAssertTrue(seen.1, "somebody holds the server")
@@ -148,7 +124,7 @@ final class ServerLifeTests: XCTestCase {
         try await eventually("the WebSocket") { await host.with { $0.sessions.count } == 1 }
         // Two messages in one piece: the second comes when all is gone.
         send([0x82, 0x81, 0, 0, 0, 0, 1, 0x82, 0x81, 0, 0, 0, 0, 1], to: socket)
-        XCTAssertTrue(readToEnd(socket).hasPrefix("HTTP/1.1 101 "))
+        XCTAssertTrue(RawClient.readToEnd(socket).hasPrefix("HTTP/1.1 101 "))
         let seen = await host.with { ($0.calls, $0.seen == nil) }
         XCTAssertEqual(seen.0, ["message", "message 1", "closed"])
         XCTAssertTrue(seen.1)
@@ -159,8 +135,8 @@ final class ServerLifeTests: XCTestCase {
         let other = try connect("GET /later HTTP/1.1\r\nHost: x\r\n\r\n")
         try await eventually("both") { await host.with { $0.sessions.count + $0.responders.count } == 2 }
         send([0x82, 0x82, 0, 0, 0, 0, 1, 2, 0x82, 0x82, 0, 0, 0, 0, 1, 2], to: socket)
-        XCTAssertTrue(readToEnd(socket).hasPrefix("HTTP/1.1 101 "))
-        XCTAssertEqual(readToEnd(other), "")
+        XCTAssertTrue(RawClient.readToEnd(socket).hasPrefix("HTTP/1.1 101 "))
+        XCTAssertEqual(RawClient.readToEnd(other), "")
         let calls = await host.with { $0.calls }
         XCTAssertEqual(calls, ["message", "closed"])
         let counts = await host.with { $0.server?.connectionCount }
@@ -188,7 +164,7 @@ final class ServerLifeTests: XCTestCase {
                 served.responders = []
             }
             shutdown(client, Int32(SHUT_WR))
-            XCTAssertTrue(readToEnd(client).hasPrefix("HTTP/1.1 \(status) "), status)
+            XCTAssertTrue(RawClient.readToEnd(client).hasPrefix("HTTP/1.1 \(status) "), status)
         }
     }
 

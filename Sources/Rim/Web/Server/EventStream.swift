@@ -24,6 +24,11 @@ public struct EventStream {
     @discardableResult
     public func send(_ data: String, event: String? = nil, id: String? = nil) -> Bool {
         guard stream.isOpen, stream.backlog < limit else { return false }
+        stream.write(Self.encode(data, event: event, id: id))
+        return true
+    }
+
+    package static func encode(_ data: String, event: String? = nil, id: String? = nil) -> [UInt8] {
         var lines: [UInt8] = []
         // A line end in a name would begin another field.
         if let event { lines.append(field: "event", Array(event.utf8.filter { !$0.isLineEnd })[...]) }
@@ -37,8 +42,7 @@ public struct EventStream {
         }
         lines.append(field: "data", rest)
         lines.append(10)
-        stream.write(lines)
-        return true
+        return lines
     }
 
     /// A line that readers ignore: it keeps proxies from giving up.
