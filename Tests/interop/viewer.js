@@ -33,7 +33,9 @@
       const onFrame = () => {
         const now = performance.timeOrigin + performance.now();
         viewer.times.push(performance.now());
-        if (video.videoWidth >= 1024) viewer.delays.push((now - viewer.timeCode(video) + 2 ** 32) % 2 ** 32);
+        // The callback may run before the element calls its first frame available: until then `drawImage` draws nothing (HTML 4.12.5.1.14).
+        const drawable = video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+        if (drawable && video.videoWidth >= 1024) viewer.delays.push((now - viewer.timeCode(video) + 2 ** 32) % 2 ** 32);
         if (viewer.video === video) video.requestVideoFrameCallback(onFrame);
       };
       video.requestVideoFrameCallback(onFrame);

@@ -52,7 +52,8 @@ let sourcePage = """
     }
     function onFrame() {
       const video = $('video');
-      if (video.videoWidth >= 1024) {
+      // Before the element calls a frame available, `drawImage` draws nothing.
+      if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && video.videoWidth >= 1024) {
         const now = performance.timeOrigin + performance.now();
         const delay = now % 2 ** 32 - readTimeCode(video);
         if (delay > -50 && delay < 10000) { delays.push(delay); window.waldo.delays.push(delay); }
