@@ -44,14 +44,17 @@ let package = Package(
         module("Core/RTC", ["Wire"]),
         module("Core/NetSim", ["Wire", "RTC"]),
         module("Core/HTTP", ["Wire"]),
+        module("Core/Robot", ["Wire"]),
+        module("Core/Teleop", ["Wire", "Robot"]),
+        module("Core/Contracts", ["Wire", "Robot", "Teleop"]),
 
         // Rim: touches the outside world, one C family each.
         module("Rim/Reactor", ["Wire", "CLinux"]),
         module("Rim/Crypto", ["Wire", "RTC", "COpenSSL"]),
         module("Rim/DataLink", ["Wire", "RTC", "CUsrsctp"]),
         module("Rim/Web", ["Wire", "HTTP", "Reactor", "CZlib"]),
-        module("Rim/Media", ["Wire", "RTC", "COpenH264", "CVPX", "COpus"]),
-        module("Rim/Service", ["Wire", "RTC", "HTTP", "Web", "Reactor", "Crypto", "DataLink", "Media"]),
+        module("Rim/Media", ["Wire", "RTC", "Reactor", "COpenH264", "CVPX", "COpus"]),
+        module("Rim/Service", ["Wire", "RTC", "HTTP", "Robot", "Teleop", "Contracts", "Web", "Reactor", "Crypto", "DataLink", "Media"]),
 
         // App: composition roots.
         .executableTarget(
@@ -84,6 +87,9 @@ let package = Package(
         tests("EngineTests", ["Wire", "RTC", "NetSim", "Reactor", "Service", "CVirtualTime", "TestSupport"]),
         tests("FuzzTests", ["FuzzTargets"]),
         tests("HTTPTests", ["Wire", "HTTP"]),
+        tests("RobotTests", ["Wire", "Robot"]),
+        tests("TeleopTests", ["Wire", "Robot", "Teleop"]),
+        tests("ContractsTests", ["Wire", "Robot", "Teleop", "Contracts"], resources: [.copy("Resources")]),
         tests("ReactorTests", ["Wire", "Reactor", "TestSupport"]),
         tests("WebTests", ["Wire", "HTTP", "Reactor", "Crypto", "Web", "TestSupport"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
