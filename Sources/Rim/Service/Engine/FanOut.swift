@@ -49,6 +49,9 @@ public final class FanOut {
         }
     }
 
+    /// Told of every frame on its way to viewers, before they get it; keeps nothing running.
+    var onSending: ((EncodedFrame) -> Void)?
+
     private var isWatched: Bool { onFrame != nil || !viewers.isEmpty }
 
     /// No frame comes any more.
@@ -106,6 +109,7 @@ public final class FanOut {
     }
 
     private func send(_ encoded: EncodedFrame) {
+        onSending?(encoded)
         onFrame?(encoded)
         guard let frame = packetiser.packetise(encoded) else { return }
         framesSent += 1
