@@ -57,11 +57,14 @@ let package = Package(
         module("Rim/Media", ["Wire", "RTC", "Reactor", "COpenH264", "CVPX", "COpus", "CYUV", "CTurboJPEG"]),
         module(
             "Rim/Service",
-            ["Wire", "RTC", "HTTP", "Robot", "Teleop", "Contracts", "Recording", "Web", "Reactor", "Crypto", "DataLink", "Media"]),
+            [
+                "Wire", "RTC", "HTTP", "Robot", "Teleop", "Contracts", "Recording", "Web", "Reactor", "Crypto", "DataLink", "Media",
+                "CQRencode",
+            ]),
 
         // App: composition roots.
         .executableTarget(
-            name: "waldo", dependencies: ["Wire", "RTC", "HTTP", "Recording", "Reactor", "Crypto", "Web", "Service"],
+            name: "waldo", dependencies: ["Wire", "RTC", "HTTP", "Recording", "Robot", "Media", "Reactor", "Crypto", "Web", "Service"],
             path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
@@ -77,7 +80,7 @@ let package = Package(
         // C: module maps and shims, one folder a library.
         .target(name: "CLinux", path: "Sources/C/CLinux"),
         library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("COpus"), library("CSRTP"),
-        library("CZlib"), library("CYUV"), library("CTurboJPEG"),
+        library("CZlib"), library("CQRencode"), library("CYUV"), library("CTurboJPEG"),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
         // What several of the tests below use.

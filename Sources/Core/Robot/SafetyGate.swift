@@ -68,11 +68,13 @@ public struct SafetyGate: Sendable {
     ) -> GateRule? {
         let isHolder = authority == Authority(session, epoch: command.epoch)
         let isNew = lastSequence.map { Int32(bitPattern: command.sequence &- $0) > 0 } ?? true
-        if isHolder, isNew, isLatched { noteRest(command, at: now) }
+        if isHolder, isNew {
+            measure(command, at: now, &verdict)
+            if isLatched { noteRest(command, at: now) }
+        }
         if isLatched { return .estop }
         guard isHolder else { return .authority }
         guard isNew else { return .sequence }
-        measure(command, at: now, &verdict)
         if command.isStop {
             acceptStop(command, at: now)
             return nil

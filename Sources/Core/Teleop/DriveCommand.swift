@@ -29,7 +29,9 @@ public struct DriveCommand: Sendable, Hashable {
         }
     }
 
-    public init(_ value: Value, stamp: Stamp?, camera: CameraAngles? = nil) { (self.value, self.stamp, self.camera) = (value, stamp, camera) }
+    public init(_ value: Value, stamp: Stamp?, camera: CameraAngles? = nil) {
+        (self.value, self.stamp, self.camera) = (value, stamp, camera)
+    }
 }
 
 /// What is asked of a lease.

@@ -122,7 +122,8 @@ public struct RobotControl: Sendable {
         guard let stamp = command.stamp else {
             plainSequence &+= 1
             return ContinuousCommand(
-                epoch: lease.epoch, sequence: plainSequence, sent: nil, view: view, isHeld: true, velocity: velocity, camera: command.camera)
+                epoch: lease.epoch, sequence: plainSequence, sent: nil, view: view, isHeld: true, velocity: velocity, camera: command.camera
+            )
         }
         plainSequence = stamp.sequence
         return ContinuousCommand(

@@ -83,7 +83,8 @@ public enum RobotMessage {
         }
         return [
             "state": .string(lease.state.rawValue), "epoch": .integer(Int64(lease.epoch)),
-            "holder": lease.holder.map { person($0, control) } ?? .null, "yours": .bool(id != nil && lease.holder == id), "request": request,
+            "holder": lease.holder.map { person($0, control) } ?? .null, "yours": .bool(id != nil && lease.holder == id),
+            "request": request,
         ]
     }
 

@@ -71,13 +71,19 @@ final class PictureServer {
     // MARK: Requests
 
     func snapshot(_ responder: HTTPResponder) throws(HTTPProblem) {
-        guard waiting.count < Self.mostWaiting else { throw HTTPProblem(.serviceUnavailable, "busy", "too many ask for pictures; try again") }
-        guard order(width: 0) else { throw HTTPProblem(.serviceUnavailable, "no_picture", "the camera has not given a picture yet; try again") }
+        guard waiting.count < Self.mostWaiting else {
+            throw HTTPProblem(.serviceUnavailable, "busy", "too many ask for pictures; try again")
+        }
+        guard order(width: 0) else {
+            throw HTTPProblem(.serviceUnavailable, "no_picture", "the camera has not given a picture yet; try again")
+        }
         waiting.append(responder)
     }
 
     func stream(_ responder: HTTPResponder, rate: Int, width: Int?) throws(HTTPProblem) {
-        guard readers.count < Self.mostReaders else { throw HTTPProblem(.serviceUnavailable, "busy", "too many watch this way; use WebRTC") }
+        guard readers.count < Self.mostReaders else {
+            throw HTTPProblem(.serviceUnavailable, "busy", "too many watch this way; use WebRTC")
+        }
         guard let stream = PictureStream(responder) else { return }
         nextReader += 1
         let number = nextReader

@@ -26,7 +26,8 @@ public struct RobotUnit: Sendable {
     }
 
     public init(
-        id: String, driver: any RobotDriver, cameras: [PictureFeed], microphone: SoundFeed? = nil, hear: (@Sendable ([Int16]) -> Void)? = nil
+        id: String, driver: any RobotDriver, cameras: [PictureFeed], microphone: SoundFeed? = nil,
+        hear: (@Sendable ([Int16]) -> Void)? = nil
     ) {
         (self.id, self.driver, self.cameras, self.microphone, self.hear) = (id, driver, cameras, microphone, hear)
     }

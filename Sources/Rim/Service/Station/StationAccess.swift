@@ -24,8 +24,9 @@ struct StationAccess {
         if request.target.segments == ["api", "health"] { return nil }
         guard let token else { return "supervisor" }
         guard let shown = shown(by: request) else {
-            throw refusal("this station asks for its token: open the address that it printed when it started, "
-                + "or send `Authorization: Bearer TOKEN`")
+            throw refusal(
+                "this station asks for its token: open the address that it printed when it started, "
+                    + "or send `Authorization: Bearer TOKEN`")
         }
         if Self.isSame(shown, token) { return "supervisor" }
         if let viewerToken, Self.isSame(shown, viewerToken) { return "viewer" }

@@ -126,7 +126,8 @@ extension StationServer {
         }
         add(.post, "/api/robots/{robot}/estop", "Pulls the emergency stop: anybody may", to: router) { station, request in
             let robot = try station.robot(request.parameters["robot"])
-            robot.emergencyStop(by: request.client.address.isLoopback ? "this machine" : "\(request.client.address)", since: MonotonicClock.now())
+            robot.emergencyStop(
+                by: request.client.address.isLoopback ? "this machine" : "\(request.client.address)", since: MonotonicClock.now())
             return .json(["latched": .bool(robot.control.gate.isLatched)])
         }
         for prefix in ["", "/api/robots/{robot}"] {
@@ -161,7 +162,8 @@ extension StationServer {
 
     private func pictures(_ request: HTTPRequest) throws(HTTPProblem) -> PictureServer {
         let robot = try robot(request.parameters["robot"])
-        guard let camera = request.target["camera"] ?? robot.unit.cameras.first?.name, let pictures = pictures["\(robot.id)/\(camera)"] else {
+        guard let camera = request.target["camera"] ?? robot.unit.cameras.first?.name, let pictures = pictures["\(robot.id)/\(camera)"]
+        else {
             let names = robot.unit.cameras.map(\.name).joined(separator: ", ")
             throw HTTPProblem(.notFound, "no_camera", "camera: expected one of \(names.isEmpty ? "none: there is none" : names)")
         }
