@@ -56,6 +56,10 @@ let package = Package(
         module("Rim/Media", ["Wire", "RTC", "Reactor", "COpenH264", "CVPX", "COpus"]),
         module("Rim/Service", ["Wire", "RTC", "HTTP", "Robot", "Teleop", "Contracts", "Web", "Reactor", "Crypto", "DataLink", "Media"]),
 
+        .target(
+            name: "SimDriver", dependencies: ["Wire", "Robot", "Media", "Reactor", "CMuJoCo"], path: "Sources/Rim/Drivers/Sim",
+            exclude: ["README.md"], swiftSettings: house),
+
         // App: composition roots.
         .executableTarget(
             name: "waldo", dependencies: ["Wire", "RTC", "HTTP", "Reactor", "Crypto", "Web", "Service"], path: "Sources/App/waldo",
@@ -74,6 +78,8 @@ let package = Package(
         .target(name: "CLinux", path: "Sources/C/CLinux"),
         library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("COpus"), library("CSRTP"),
         library("CZlib"),
+        // Its headers are fetched by scripts/setup; the library is opened when it is first needed.
+        .target(name: "CMuJoCo", path: "Sources/C/CMuJoCo", cSettings: [.headerSearchPath("../../../.build-deps/mujoco/include")]),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
         // What several of the tests below use.
@@ -92,6 +98,7 @@ let package = Package(
         tests("ContractsTests", ["Wire", "Robot", "Teleop", "Contracts"], resources: [.copy("Resources")]),
         tests("ReactorTests", ["Wire", "Reactor", "TestSupport"]),
         tests("WebTests", ["Wire", "HTTP", "Reactor", "Crypto", "Web", "TestSupport"]),
+        tests("SimDriverTests", ["Wire", "Robot", "Media", "Reactor", "SimDriver", "TestSupport"]),
         tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],
     swiftLanguageModes: [.v6]
