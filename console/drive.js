@@ -27,6 +27,7 @@ export class DriveScreen {
     link.addEventListener('message', ({ detail }) => this.#hear(detail));
     link.addEventListener('state', () => this.#linkChanged());
     link.addEventListener('media', () => this.#robotChanged());
+    link.addEventListener('frame', () => link.live && setHidden($('still'), true));
     control.addEventListener('change', () => this.#showMotion());
     control.addEventListener('letgo', ({ detail }) => link.lease?.yours && link.live && this.hint(`Let go: ${detail}`));
     settings.addEventListener('change', () => this.#showSettings());
@@ -84,6 +85,7 @@ export class DriveScreen {
       setHidden(veil.querySelector('.spin'), !spins);
       setHidden(veil, false);
     };
+    if (state === 'lost') this.#keepPicture();
     if (state === 'lost') say('Link lost', 'The robot has stopped by itself. Connecting again…');
     else if (state === 'refused') say(...this.#refusal(problem), problem?.status !== 401);
     else if (state === 'connecting' && problem) say('Connecting…', `No session yet: ${problem.message}. Trying again by itself.`);
@@ -93,6 +95,15 @@ export class DriveScreen {
     this.#robotChanged();
     this.#showSituation();
     this.#showFigures();
+  }
+
+  /** The last picture of a lost link stays, grey: nobody takes it for a live one. */
+  #keepPicture() {
+    const still = $('still'), video = $('video');
+    if (!video.videoWidth) return;
+    Object.assign(still, { width: video.videoWidth, height: video.videoHeight });
+    still.getContext('2d').drawImage(video, 0, 0);
+    setHidden(still, false);
   }
 
   #refusal(problem) {

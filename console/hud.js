@@ -56,9 +56,11 @@ export function situation({ state, telemetry, lease, control, waitsForTrigger, t
   const refused = telemetry.command?.refused;
   if (refused && control.hold) return say('bad', 'Refused:', `${refusalWords[refused] ?? refused}.`);
   if (safety.state === 'stopped') return say('fair', `Stopped: ${because ?? 'by itself'}.`, control.hold ? '' : 'Drive on when you are ready.');
-  if (safety.state === 'moving') return say('good', 'Driving.');
+  if (safety.state === 'moving') return say('good', 'Driving.', cutWords(telemetry.command) && `${sentence(cutWords(telemetry.command))}.`);
   return say('good', 'You are in control.', touch ? 'Use the thumb pads.' : 'Drive with WASD, a gamepad, or click the picture.');
 }
+
+const sentence = words => words[0].toUpperCase() + words.slice(1);
 
 /** What cut the asked velocity, in words; empty: nothing did. */
 export function cutWords(command) {

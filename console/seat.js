@@ -126,7 +126,8 @@ export class Seat {
     setText($('driver'), !live || !lease ? 'No session' : mine ? 'You drive' : lease.holder ? `${lease.holder.name || 'Somebody'} drives` : 'Nobody drives');
 
     const request = mine ? lease.request : null;
-    if (request) setText($('request-words'), `${request.name || 'Somebody'} asks for control. ${left} s`);
     setHidden($('request'), !request);
+    setText($('request-words'), request ? `${request.name || 'Somebody'} asks for control.` : '');
+    setText($('request-left'), `${left} s`);
   }
 }
