@@ -68,7 +68,11 @@ export class DriveScreen {
 
   #hear(message) {
     switch (message.type) {
-      case 'welcome': return this.#robotChanged();
+      case 'welcome': {
+        this.#robotChanged();
+        setAttribute(document.documentElement, 'data-known', '');
+        return undefined;
+      }
       case 'telemetry': return this.#showTelemetry(message);
       case 'lease': return this.#showSituation();
       case 'error': return toast(`The robot did not understand this page: ${message.message}`, 'bad');
@@ -245,7 +249,7 @@ export class DriveScreen {
     const { state, telemetry, lease, session } = this.#link;
     const seen = lease && { ...lease, request: lease.request && { ...lease.request, mine: lease.request.session === session } };
     const { level, title, words } = situation({ state, telemetry, lease: seen, control: this.#control,
-      waitsForTrigger: this.#pad.state !== null && this.#pad.waitsForTrigger, touch: this.touch });
+      stickWaitsFor: this.#pad.state && this.#pad.waitsFor, touch: this.touch });
     const element = $('situation');
     setAttribute(element, 'data-level', level);
     setText(element.querySelector('strong'), title);

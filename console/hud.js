@@ -30,7 +30,7 @@ export function linkVerdict(figures, profile, stopped) {
 }
 
 /** What the robot does and what the person can do now: {level, title, words}. */
-export function situation({ state, telemetry, lease, control, waitsForTrigger, touch }) {
+export function situation({ state, telemetry, lease, control, stickWaitsFor, touch }) {
   const say = (level, title, words = '') => ({ level, title, words });
   if (state === 'pictures') return say('bad', 'Pictures only.', 'Driving needs WebRTC, which does not get through. STOP works.');
   if (state !== 'live') return say('quiet', { connecting: 'Connecting…', lost: 'Link lost.', refused: 'No session.' }[state] ?? 'No link.');
@@ -51,7 +51,8 @@ export function situation({ state, telemetry, lease, control, waitsForTrigger, t
     return say('quiet', 'Nobody drives.', 'Press Drive to take control.');
   }
   if (safety.rest_needed) return say('fair', `Stopped: ${because ?? 'by itself'}.`, 'Let go once, then drive.');
-  if (waitsForTrigger) return say('fair', 'Stick moved.', 'Hold the dead-man (LB or LT), too.');
+  if (stickWaitsFor === 'trigger') return say('fair', 'Stick moved.', 'Hold the dead-man (LB or LT), too.');
+  if (stickWaitsFor === 'rest' && !control.hold) return say('fair', 'Stick moved.', 'Let go of it once, then drive.');
   if (safety.state === 'slowing') return say('fair', 'Slowing.', 'Commands come late.');
   const refused = telemetry.command?.refused;
   if (refused && control.hold) return say('bad', 'Refused:', `${refusalWords[refused] ?? refused}.`);
