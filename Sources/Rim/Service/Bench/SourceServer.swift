@@ -36,6 +36,7 @@ public actor SourceServer {
     private let options: Options
     private var host: PeerHost?
     private var fanOut: FanOut?
+    private var camera: TestCamera?
     private var encoder: EncoderThread?
     private var http: HTTPServer?
     private let metrics = MetricsRegistry()
@@ -60,8 +61,13 @@ public actor SourceServer {
 
     /// Begins to serve; answers the port of the page.
     public func start() throws -> UInt16 {
-        let video = VideoEncoderSettings(width: options.width, height: options.height, rate: options.rate, bitrate: options.bitrate)
-        let encoder = try EncoderThread(EncoderThread.Settings(codec: options.codec, video: video, replays: options.replays))
+        let feed = PictureFeed(name: "source", width: options.width, height: options.height, rate: options.rate)
+        // The time code is only read at the full size.
+        let encoder = try EncoderThread(
+            feed: feed,
+            settings: EncoderThread.Settings(
+                codec: options.codec, bitrate: options.bitrate, usesLadder: false, replays: options.replays))
+        if !options.replays { camera = try TestCamera(feed: feed, bitsPerPicture: options.bitrate / options.rate) }
         let environment = try EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
         let host = try PeerHost(
             reactor: reactor, environment: environment, port: options.mediaPort, advertised: options.advertised)
@@ -81,7 +87,8 @@ public actor SourceServer {
 
     /// Says goodbye to every peer.
     public func stop() {
-        encoder?.stop()
+        camera?.stop()
+        fanOut?.stop()
         for viewer in viewers.values { host?.remove(viewer.session) }
     }
 
@@ -251,7 +258,7 @@ public actor SourceServer {
         for statistics in all { moment.totals.add(statistics) }
         (moment.peers, moment.connected) = (all.count, all.count { $0.state == .connected })
         (moment.viewers, moment.keyFrames) = (fanOut?.viewerCount ?? 0, fanOut?.keyFrames ?? 0)
-        if let encoder { moment.encoded = encoder.statistics }
+        if let encoder { moment.encoded = (encoder.statistics.frames, encoder.statistics.seconds) }
         if let host { (moment.socket, moment.strangers) = (host.socketStatistics, host.strangers) }
         return moment
     }

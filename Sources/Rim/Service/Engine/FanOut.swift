@@ -12,7 +12,8 @@ public final class FanOut {
         var target: Int
     }
 
-    private let encoder: EncoderThread
+    private let source: any FrameSource
+    private let reactor: Reactor
     private var packetiser: VideoPacketiser
     private var viewers: [Int: Viewer] = [:]
     /// Since the last key frame, while that is young: a late joiner begins with them at once.
@@ -26,20 +27,45 @@ public final class FanOut {
     /// Key-frame requests of all viewers together reach the encoder at most this often.
     private static let keyFrameInterval = Duration.milliseconds(300)
 
-    public init(_ encoder: EncoderThread, reactor: Reactor) throws(SystemError) {
-        self.encoder = encoder
-        packetiser = VideoPacketiser(codec: encoder.settings.codec)
-        try encoder.frames.open(on: reactor) { [unowned self] frame in send(frame) }
+    public init(_ source: any FrameSource, reactor: Reactor) throws(SystemError) {
+        (self.source, self.reactor) = (source, reactor)
+        packetiser = VideoPacketiser(codec: source.codec)
+        try source.frames.open(on: reactor) { [weak self] frame in self?.send(frame) }
         laterRequest = reactor.makeTimer { [weak self] _ in self?.requestKeyFrame() }
     }
 
     public var viewerCount: Int { viewers.count }
-    public var codec: CodecKind { encoder.settings.codec }
+    public var codec: CodecKind { source.codec }
+
+    /// Who alone may pull the bitrate under a quarter of what was asked for, because this viewer's picture matters most: who drives.
+    /// A session's `id`; an only viewer needs no naming.
+    public var leader: Int? { didSet { if leader != oldValue { chooseBitrate() } } }
+
+    /// Gets every frame beside the viewers, on the reactor: a recorder. The source runs while there is one, and begins with a key frame.
+    public var onFrame: ((EncodedFrame) -> Void)? {
+        didSet {
+            source.setWatched(isWatched)
+            if oldValue == nil, onFrame != nil { requestKeyFrame() }
+        }
+    }
+
+    /// Told of every frame on its way to viewers, before they get it; keeps nothing running.
+    var onSending: ((EncodedFrame) -> Void)?
+
+    private var isWatched: Bool { onFrame != nil || !viewers.isEmpty }
+
+    /// No frame comes any more.
+    public func stop() {
+        source.stop()
+        source.frames.close(on: reactor)
+        laterRequest = nil
+        viewers.removeAll()
+    }
 
     public func add(_ session: PeerSession, _ transceiver: TransceiverID) {
         guard viewers[session.id] == nil else { return }
-        viewers[session.id] = Viewer(session: session, transceiver: transceiver, target: encoder.settings.video.bitrate)
-        encoder.setWatched(true)
+        viewers[session.id] = Viewer(session: session, transceiver: transceiver, target: source.fullBitrate)
+        source.setWatched(true)
         if let key = recent.first, key.isKeyFrame, MonotonicClock.now() - key.captureTime < Self.keyFrameInterval {
             session.with { peer, now in
                 for frame in recent { peer.send(frame, on: transceiver, at: now) }
@@ -51,7 +77,7 @@ public final class FanOut {
 
     public func remove(_ session: PeerSession) {
         viewers[session.id] = nil
-        encoder.setWatched(!viewers.isEmpty)
+        source.setWatched(isWatched)
         if viewers.isEmpty { recent.removeAll() }
         chooseBitrate()
     }
@@ -64,23 +90,27 @@ public final class FanOut {
         }
         lastKeyFrameRequest = now
         laterRequest?.deadline = nil
-        encoder.requestKeyFrame()
+        source.requestKeyFrame()
     }
 
     /// What one viewer's path carries. The encoder follows the slowest, but not below a quarter of what was asked for:
-    /// a viewer slower than that loses frames, the others lose nothing.
+    /// a viewer slower than that loses frames, the others lose nothing. Only the leader's or an only viewer's path may ask for less.
     public func setTarget(_ bitrate: Int, for session: PeerSession) {
         viewers[session.id]?.target = bitrate
         chooseBitrate()
     }
 
     private func chooseBitrate() {
-        let full = encoder.settings.video.bitrate
-        let slowest = viewers.values.map(\.target).min() ?? full
-        encoder.setBitrate(min(max(slowest, full / 4), full))
+        let full = source.fullBitrate
+        let slowest = viewers.values.map { max($0.target, full / 4) }.min() ?? full
+        let first = viewers.count == 1 ? viewers.values.first : leader.flatMap { viewers[$0] }
+        let wanted = min(slowest, first.map { max($0.target, source.leastBitrate) } ?? full)
+        source.setBitrate(min(wanted, full))
     }
 
     private func send(_ encoded: EncodedFrame) {
+        onSending?(encoded)
+        onFrame?(encoded)
         guard let frame = packetiser.packetise(encoded) else { return }
         framesSent += 1
         remember(frame)
