@@ -88,3 +88,14 @@ export function turnPath(vyaw) {
   const angle = -share * Math.PI * 0.75, end = [Math.sin(angle) * 54, -Math.cos(angle) * 54];
   return `M0-54A54 54 0 ${Math.abs(angle) > Math.PI ? 1 : 0} ${share > 0 ? 0 : 1} ${end.map(each => each.toFixed(1)).join(' ')}`;
 }
+
+/** What the range finder sees, as a shape around the robot: the rim of the dial is as far as it can see. */
+export function fanPath(finder, ranges) {
+  const { bearings = [], limit = 0 } = finder ?? {};
+  if (!(limit > 0) || bearings.length < 2 || !Array.isArray(ranges) || ranges.length !== bearings.length) return '';
+  const points = bearings.map((bearing, index) => {
+    const reach = Math.min(Math.max(ranges[index] ?? limit, 0), limit) / limit * 46;
+    return `${(-Math.sin(bearing) * reach).toFixed(1)} ${(-Math.cos(bearing) * reach).toFixed(1)}`;
+  });
+  return `M0 0L${points.join('L')}Z`;
+}
