@@ -57,11 +57,18 @@ let package = Package(
         module("Rim/Media", ["Wire", "RTC", "Reactor", "COpenH264", "CVPX", "COpus", "CYUV", "CTurboJPEG"]),
         module(
             "Rim/Service",
-            ["Wire", "RTC", "HTTP", "Robot", "Teleop", "Contracts", "Recording", "Web", "Reactor", "Crypto", "DataLink", "Media"]),
+            [
+                "Wire", "RTC", "HTTP", "Robot", "Teleop", "Contracts", "Recording", "Web", "Reactor", "Crypto", "DataLink", "Media",
+                "CQRencode",
+            ]),
+
+        .target(
+            name: "SimDriver", dependencies: ["Wire", "Robot", "Media", "Reactor", "CMuJoCo"], path: "Sources/Rim/Drivers/Sim",
+            exclude: ["README.md"], swiftSettings: house),
 
         // App: composition roots.
         .executableTarget(
-            name: "waldo", dependencies: ["Wire", "RTC", "HTTP", "Recording", "Reactor", "Crypto", "Web", "Service"],
+            name: "waldo", dependencies: ["Wire", "RTC", "HTTP", "Recording", "Robot", "Media", "Reactor", "Crypto", "Web", "SimDriver", "Service"],
             path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
@@ -77,7 +84,9 @@ let package = Package(
         // C: module maps and shims, one folder a library.
         .target(name: "CLinux", path: "Sources/C/CLinux"),
         library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("COpus"), library("CSRTP"),
-        library("CZlib"), library("CYUV"), library("CTurboJPEG"),
+        library("CZlib"), library("CQRencode"), library("CYUV"), library("CTurboJPEG"),
+        // Its headers are fetched by scripts/setup; the library is opened when it is first needed.
+        .target(name: "CMuJoCo", path: "Sources/C/CMuJoCo", cSettings: [.headerSearchPath("../../../.build-deps/mujoco/include")]),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
         // What several of the tests below use.
@@ -98,6 +107,7 @@ let package = Package(
         tests("WebTests", ["Wire", "HTTP", "Reactor", "Crypto", "Web", "TestSupport"]),
         tests("MediaTests", ["Wire", "RTC", "Reactor", "Media", "Service", "CTurboJPEG", "TestSupport"]),
         tests("RecordingTests", ["Wire", "RTC", "Reactor", "Recording", "Service", "TestSupport"]),
+        tests("SimDriverTests", ["Wire", "Robot", "Media", "Reactor", "SimDriver", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

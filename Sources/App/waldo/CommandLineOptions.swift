@@ -8,6 +8,8 @@ let usage = """
 
     usage: waldo COMMAND [OPTIONS]
 
+      up             a simulated robot to drive from a browser: the main thing
+      config         the settings of `up` that are in effect, and where they come from
       replay         what a recording shows
       bench source   serve a live test picture to browsers, and measure it
       bench viewers  many viewers of a WHEP server, and what they receive

@@ -14,6 +14,8 @@ if unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors) =
 switch arguments.first {
 case nil, "help", "--help", "-h":
     print(usage)
+case "up": runUp(Array(arguments.dropFirst()))
+case "config": runConfig(Array(arguments.dropFirst()))
 case "bench":
     switch arguments.dropFirst().first {
     case "source": runBenchSource(Array(arguments.dropFirst(2)))

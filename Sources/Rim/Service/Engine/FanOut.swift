@@ -52,6 +52,9 @@ public final class FanOut {
         }
     }
 
+    /// Told of every frame on its way to viewers, before they get it; keeps nothing running.
+    var onSending: ((EncodedFrame) -> Void)?
+
     private var isWatched: Bool { onFrame != nil || !viewers.isEmpty }
 
     /// No frame comes any more.
@@ -109,6 +112,7 @@ public final class FanOut {
     }
 
     private func send(_ encoded: EncodedFrame) {
+        onSending?(encoded)
         if let onFrame {
             onFrame(encoded)
             if encoded.isKeyFrame { lastKeyFrame = encoded.captureTime }

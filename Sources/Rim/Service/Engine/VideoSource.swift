@@ -10,6 +10,8 @@ public final class VideoSource {
     private let reactor: Reactor
     private let bitrate: Int
     private let usesLadder: Bool
+    /// Told of every frame on its way to viewers, whatever the codec. To be set before the first viewer.
+    var onSending: ((EncodedFrame) -> Void)?
     private var fanOuts: [CodecKind: (encoder: EncoderThread, fanOut: FanOut)] = [:]
 
     /// `bitrate`: bit/s at most, for each codec. `usesLadder`: smaller pictures where the bitrate is not worth the full size.
@@ -23,6 +25,7 @@ public final class VideoSource {
         let settings = EncoderThread.Settings(codec: codec, bitrate: bitrate, usesLadder: usesLadder)
         let encoder = try EncoderThread(feed: feed, settings: settings)
         let fanOut = try FanOut(encoder, reactor: reactor)
+        fanOut.onSending = onSending
         fanOuts[codec] = (encoder, fanOut)
         return fanOut
     }

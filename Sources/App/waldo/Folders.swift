@@ -1,0 +1,23 @@
+import Glibc
+
+/// The folder that holds the console and the worlds: the nearest above the program itself, else the current one.
+func installationFolder() -> String {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = unsafe readlink("/proc/self/exe", &buffer, buffer.count - 1)
+    guard count > 0 else { return "." }
+    var parts = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self).split(separator: "/").dropLast()
+    while !parts.isEmpty {
+        let folder = "/" + parts.joined(separator: "/")
+        if unsafe access(folder + "/console/index.html", R_OK) == 0 { return folder }
+        parts = parts.dropLast()
+    }
+    return "."
+}
+
+/// Where what is to last is kept (XDG base directories).
+func dataFolder() -> String {
+    if let folder = variable("XDG_DATA_HOME"), folder.hasPrefix("/") { return folder + "/waldo" }
+    return (variable("HOME") ?? "/tmp") + "/.local/share/waldo"
+}
+
+private func variable(_ name: String) -> String? { unsafe getenv(name).map { unsafe String(cString: $0) } }

@@ -1,0 +1,268 @@
+// Drawing without a window: EGL found at run time, MuJoCo's renderer on top.
+#include <EGL/egl.h>
+#include <EGL/eglext.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "Library.h"
+
+// The few words of OpenGL that reading a picture back needs.
+enum {
+  gl_renderer = 0x1F01,
+  gl_unsigned_byte = 0x1401,
+  gl_bgra = 0x80E1,
+  gl_pack_alignment = 0x0D05,
+  gl_colour = 0x4000,
+  gl_nearest = 0x2600,
+  gl_read_framebuffer = 0x8CA8,
+  gl_draw_framebuffer = 0x8CA9,
+  gl_colour_attachment = 0x8CE0
+};
+
+struct gl {
+  const unsigned char *(*getString)(unsigned name);
+  void (*bindFramebuffer)(unsigned target, unsigned name);
+  void (*blitFramebuffer)(int, int, int, int, int, int, int, int, unsigned mask, unsigned filter);
+  void (*readBuffer)(unsigned mode);
+  void (*pixelStorei)(unsigned name, int value);
+  void (*readPixels)(int x, int y, int width, int height, unsigned format, unsigned type, void *pixels);
+};
+
+struct egl {
+#define WALDO_EGL_FUNCTIONS(USE)                                                                                              \
+  USE(eglGetProcAddress) USE(eglInitialize) USE(eglTerminate) USE(eglBindAPI) USE(eglChooseConfig) USE(eglCreateContext)       \
+  USE(eglDestroyContext) USE(eglMakeCurrent) USE(eglGetError) USE(eglQueryString)
+#define USE(name) __typeof__(name) *name;
+  WALDO_EGL_FUNCTIONS(USE)
+#undef USE
+};
+
+struct waldo_eye {
+  struct egl egl;
+  struct gl gl;
+  EGLDisplay display;
+  EGLContext context;
+  mjvScene scene;
+  mjvOption option;
+  mjrContext renderer;
+  int has_scene, has_renderer;
+  uint8_t *pixels;
+  int width, height;
+};
+
+static int load_egl(struct egl *egl, char *message, int capacity) {
+  void *library = dlopen("libEGL.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
+    waldo_say(message, capacity, "%s", dlerror());
+    return WALDO_MISSING;
+  }
+#define USE(name)                                                \
+  egl->name = (__typeof__(name) *)dlsym(library, #name);         \
+  if (!egl->name) {                                              \
+    waldo_say(message, capacity, "libEGL.so.1 has no " #name);   \
+    return WALDO_MISFIT;                                         \
+  }
+  WALDO_EGL_FUNCTIONS(USE)
+#undef USE
+  return WALDO_DONE;
+}
+
+static int make_context(waldo_eye *eye, EGLDisplay display) {
+  struct egl *egl = &eye->egl;
+  if (display == EGL_NO_DISPLAY || !egl->eglInitialize(display, NULL, NULL)) return 0;
+  const EGLint wanted[] = {EGL_SURFACE_TYPE, EGL_PBUFFER_BIT, EGL_RED_SIZE, 8, EGL_GREEN_SIZE, 8, EGL_BLUE_SIZE, 8, EGL_DEPTH_SIZE, 24,
+                           EGL_RENDERABLE_TYPE, EGL_OPENGL_BIT, EGL_NONE};
+  EGLConfig configuration = NULL;
+  EGLint count = 0;
+  if (!egl->eglBindAPI(EGL_OPENGL_API)) return 0;
+  egl->eglChooseConfig(display, wanted, &configuration, 1, &count);
+  EGLContext context = egl->eglCreateContext(display, count ? configuration : EGL_NO_CONFIG_KHR, EGL_NO_CONTEXT, NULL);
+  if (context == EGL_NO_CONTEXT) return 0;
+  if (!egl->eglMakeCurrent(display, EGL_NO_SURFACE, EGL_NO_SURFACE, context)) {
+    egl->eglDestroyContext(display, context);
+    return 0;
+  }
+  eye->display = display;
+  eye->context = context;
+  return 1;
+}
+
+// A graphics card where there is one, else the processor.
+static int find_context(waldo_eye *eye) {
+  struct egl *egl = &eye->egl;
+  PFNEGLGETPLATFORMDISPLAYEXTPROC display_of = (PFNEGLGETPLATFORMDISPLAYEXTPROC)egl->eglGetProcAddress("eglGetPlatformDisplayEXT");
+  PFNEGLQUERYDEVICESEXTPROC devices_of = (PFNEGLQUERYDEVICESEXTPROC)egl->eglGetProcAddress("eglQueryDevicesEXT");
+  PFNEGLQUERYDEVICESTRINGEXTPROC text_of = (PFNEGLQUERYDEVICESTRINGEXTPROC)egl->eglGetProcAddress("eglQueryDeviceStringEXT");
+  if (!display_of) return 0;
+  EGLDeviceEXT devices[16];
+  EGLint count = 0;
+  if (devices_of && text_of && devices_of(16, devices, &count)) {
+    for (EGLint index = 0; index < count; index++) {
+      const char *abilities = text_of(devices[index], EGL_EXTENSIONS);
+      if (!abilities || strstr(abilities, "EGL_MESA_device_software")) continue;
+      if (make_context(eye, display_of(EGL_PLATFORM_DEVICE_EXT, devices[index], NULL))) return 1;
+    }
+  }
+  return make_context(eye, display_of(EGL_PLATFORM_SURFACELESS_MESA, EGL_DEFAULT_DISPLAY, NULL));
+}
+
+static int load_gl(waldo_eye *eye) {
+  struct gl *gl = &eye->gl;
+  *(void **)&gl->getString = (void *)eye->egl.eglGetProcAddress("glGetString");
+  *(void **)&gl->bindFramebuffer = (void *)eye->egl.eglGetProcAddress("glBindFramebuffer");
+  *(void **)&gl->blitFramebuffer = (void *)eye->egl.eglGetProcAddress("glBlitFramebuffer");
+  *(void **)&gl->readBuffer = (void *)eye->egl.eglGetProcAddress("glReadBuffer");
+  *(void **)&gl->pixelStorei = (void *)eye->egl.eglGetProcAddress("glPixelStorei");
+  *(void **)&gl->readPixels = (void *)eye->egl.eglGetProcAddress("glReadPixels");
+  return gl->getString && gl->bindFramebuffer && gl->blitFramebuffer && gl->readBuffer && gl->pixelStorei && gl->readPixels;
+}
+
+static int upload(waldo_eye *eye, const mjModel *model, int shadows, char *message, int capacity) {
+  volatile int outcome = WALDO_FAILED;
+  if (WALDO_GUARD()) {
+    waldo_mujoco_warnings(message, capacity);
+  } else {
+    waldo_mujoco.mjv_defaultOption(&eye->option);
+    // Places that only mean something are not drawn.
+    memset(eye->option.sitegroup, 0, sizeof eye->option.sitegroup);
+    waldo_mujoco.mjv_defaultScene(&eye->scene);
+    waldo_mujoco.mjv_makeScene(model, &eye->scene, (int)model->ngeom + 200);
+    eye->has_scene = 1;
+    eye->scene.flags[mjRND_SHADOW] = shadows != 0;
+    eye->scene.flags[mjRND_REFLECTION] = shadows != 0;
+    waldo_mujoco.mjr_defaultContext(&eye->renderer);
+    waldo_mujoco.mjr_makeContext(model, &eye->renderer, mjFONTSCALE_100);
+    eye->has_renderer = 1;
+    waldo_mujoco.mjr_setBuffer(mjFB_OFFSCREEN, &eye->renderer);
+    outcome = WALDO_DONE;
+  }
+  waldo_unguard();
+  return outcome;
+}
+
+waldo_eye *waldo_eye_open(
+    const waldo_model *model, int width, int height, int shadows, int samples, int *outcome, char *message, int capacity) {
+  waldo_eye *eye = calloc(1, sizeof *eye);
+  uint8_t *pixels = malloc((size_t)width * (size_t)height * 4);
+  if (!eye || !pixels) {
+    free(eye), free(pixels);
+    waldo_say(message, capacity, "no memory for pictures of %dx%d", width, height);
+    *outcome = WALDO_FAILED;
+    return NULL;
+  }
+  eye->pixels = pixels, eye->width = width, eye->height = height;
+  *outcome = load_egl(&eye->egl, message, capacity);
+  if (*outcome == WALDO_DONE && !find_context(eye)) {
+    waldo_say(message, capacity, "EGL made no OpenGL context (error 0x%x)", (unsigned)eye->egl.eglGetError());
+    *outcome = WALDO_MISSING;
+  }
+  if (*outcome == WALDO_DONE && !load_gl(eye)) {
+    waldo_say(message, capacity, "OpenGL has no framebuffers (version 3.0 is needed)");
+    *outcome = WALDO_MISFIT;
+  }
+  if (*outcome == WALDO_DONE) {
+    mjModel *m = waldo_in(model);
+    m->vis.global.offwidth = width, m->vis.global.offheight = height;
+    m->vis.quality.offsamples = samples;
+    *outcome = upload(eye, m, shadows, message, capacity);
+  }
+  if (*outcome == WALDO_DONE) return eye;
+  waldo_eye_free(eye);
+  return NULL;
+}
+
+const char *waldo_eye_renderer(const waldo_eye *eye) {
+  const char *name = (const char *)eye->gl.getString(gl_renderer);
+  return name ? name : "";
+}
+
+void waldo_eye_leave(waldo_eye *eye) { eye->egl.eglMakeCurrent(eye->display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT); }
+
+int waldo_eye_take(waldo_eye *eye) {
+  eye->egl.eglBindAPI(EGL_OPENGL_API);  // each thread has its own
+  return eye->egl.eglMakeCurrent(eye->display, EGL_NO_SURFACE, EGL_NO_SURFACE, eye->context) ? WALDO_DONE : WALDO_FAILED;
+}
+
+static void read_back(waldo_eye *eye, int width, int height) {
+  mjrContext *renderer = &eye->renderer;
+  if (renderer->offSamples > 0) {
+    eye->gl.bindFramebuffer(gl_read_framebuffer, renderer->offFBO);
+    eye->gl.readBuffer(gl_colour_attachment);
+    eye->gl.bindFramebuffer(gl_draw_framebuffer, renderer->offFBO_r);
+    eye->gl.blitFramebuffer(0, 0, width, height, 0, 0, width, height, gl_colour, gl_nearest);
+    eye->gl.bindFramebuffer(gl_read_framebuffer, renderer->offFBO_r);
+  }
+  eye->gl.readBuffer(gl_colour_attachment);
+  eye->gl.pixelStorei(gl_pack_alignment, 4);
+  eye->gl.readPixels(0, 0, width, height, gl_bgra, gl_unsigned_byte, eye->pixels);
+  if (renderer->offSamples > 0) waldo_mujoco.mjr_setBuffer(mjFB_OFFSCREEN, renderer);
+}
+
+const uint8_t *waldo_eye_draw(waldo_eye *eye, const waldo_model *model, waldo_data *data, int camera, int width, int height) {
+  if (width > eye->width || height > eye->height) return NULL;
+  const uint8_t *volatile drawn = NULL;
+  if (!WALDO_GUARD()) {
+    mjvCamera view;
+    waldo_mujoco.mjv_defaultCamera(&view);
+    view.type = mjCAMERA_FIXED;
+    view.fixedcamid = camera;
+    waldo_mujoco.mjv_updateScene(waldo_in(model), waldo_of(data), &eye->option, NULL, &view, mjCAT_ALL, &eye->scene);
+    mjrRect place = {0, 0, width, height};
+    waldo_mujoco.mjr_render(place, &eye->scene, &eye->renderer);
+    read_back(eye, width, height);
+    drawn = eye->pixels;
+  }
+  waldo_unguard();
+  return drawn;
+}
+
+void waldo_eye_free(waldo_eye *eye) {
+  if (eye->has_renderer) waldo_mujoco.mjr_freeContext(&eye->renderer);
+  if (eye->has_scene) waldo_mujoco.mjv_freeScene(&eye->scene);
+  if (eye->context) {
+    waldo_eye_leave(eye);
+    eye->egl.eglDestroyContext(eye->display, eye->context);
+  }
+  // The display is the process's, not ours: another eye may look through it.
+  free(eye->pixels);
+  free(eye);
+}
+
+#if defined(__x86_64__)
+__attribute__((target_clones("avx2", "default")))
+#endif
+static void convert_luma(const uint32_t *restrict row, int width, uint8_t *restrict luma) {
+  for (int x = 0; x < width; x++) {
+    uint32_t pixel = row[x], blue = pixel & 255, green = pixel >> 8 & 255, red = pixel >> 16 & 255;
+    luma[x] = (uint8_t)((66 * red + 129 * green + 25 * blue + 4224) >> 8);
+  }
+}
+
+#if defined(__x86_64__)
+__attribute__((target_clones("avx2", "default")))
+#endif
+static void convert_chroma(
+    const uint64_t *restrict upper, const uint64_t *restrict lower, int width, uint8_t *restrict blues, uint8_t *restrict reds) {
+  for (int x = 0; x < width; x++) {
+    // Four pixels, each in 16 of the 32 bits of its half: what is added stays below.
+    uint64_t a = upper[x], b = lower[x], mask = 0x00FF00FF00FF00FF;
+    uint64_t outer = (a & mask) + (b & mask), inner = (a >> 8 & mask) + (b >> 8 & mask);
+    int32_t blue = (int32_t)((outer & 0xFFFF) + (outer >> 32 & 0xFFFF));
+    int32_t red = (int32_t)((outer >> 16 & 0xFFFF) + (outer >> 48));
+    int32_t green = (int32_t)((inner & 0xFFFF) + (inner >> 32 & 0xFFFF));
+    blues[x] = (uint8_t)((112 * blue - 38 * red - 74 * green + 131584) >> 10);
+    reds[x] = (uint8_t)((112 * red - 94 * green - 18 * blue + 131584) >> 10);
+  }
+}
+
+void waldo_eye_convert(const uint8_t *rows, int width, int height, uint8_t *planar) {
+  uint8_t *blues = planar + (size_t)width * (size_t)height, *reds = blues + (size_t)width * (size_t)height / 4;
+  for (int y = 0; y < height; y += 2) {
+    const uint8_t *upper = rows + (size_t)(height - 1 - y) * (size_t)width * 4, *lower = upper - (size_t)width * 4;
+    convert_luma((const uint32_t *)upper, width, planar + (size_t)y * (size_t)width);
+    convert_luma((const uint32_t *)lower, width, planar + (size_t)(y + 1) * (size_t)width);
+    convert_chroma((const uint64_t *)upper, (const uint64_t *)lower, width / 2, blues, reds);
+    blues += width / 2, reds += width / 2;
+  }
+}
