@@ -58,8 +58,12 @@ struct Settings {
         if let path = given.text("config") ?? variables["WALDO_CONFIG"] { read(file: path) }
         for option in options {
             if let text = variables[option.variable] { set(option, text, .environment(option.variable)) }
-            if option.value == nil, given.isOn(option.name) { values[option.name] = Value(text: "true", source: .commandLine("--" + option.name)) }
-            if option.value != nil, let text = given.text(option.name) { values[option.name] = Value(text: text, source: .commandLine("--" + option.name)) }
+            if option.value == nil, given.isOn(option.name) {
+                values[option.name] = Value(text: "true", source: .commandLine("--" + option.name))
+            }
+            if option.value != nil, let text = given.text(option.name) {
+                values[option.name] = Value(text: text, source: .commandLine("--" + option.name))
+            }
         }
     }
 
