@@ -60,6 +60,8 @@ link.addEventListener('message', ({ detail }) => {
   keyboard.sideways = gamepad.sideways = pads.sideways = detail.robot.drive !== 'differential';
   pads.tilts = canLook();
 });
+// Some browsers pause what nobody sees.
+document.addEventListener('visibilitychange', () => document.hidden || $('video').play().catch(() => {}));
 // Leaving full screen by Esc may have been meant as a stop.
 document.addEventListener('fullscreenchange', () => {
   if (!document.fullscreenElement) control.letGo('full screen ended');
@@ -89,6 +91,8 @@ function showScreen() {
       else anchor.removeAttribute('aria-current');
     }
   }
+  // The way back from another screen leads to the same robot and camera.
+  if (screen === 'drive' && robot !== null) document.querySelector('nav a[data-screen="drive"]').href = location.hash;
   if (screen === 'drive' && (camera !== link.camera || (robot !== null && robot !== link.robotID))) link.open(robot ?? link.robotID, camera);
 }
 
