@@ -26,6 +26,9 @@ public final class FanOut {
 
     /// Key-frame requests of all viewers together reach the encoder at most this often.
     private static let keyFrameInterval = Duration.milliseconds(300)
+    /// Whoever looks at a recording can begin at any of its key frames.
+    private static let recordedKeyFrameInterval = Duration.seconds(10)
+    private var lastKeyFrame: Instant?
 
     public init(_ source: any FrameSource, reactor: Reactor) throws(SystemError) {
         (self.source, self.reactor) = (source, reactor)
@@ -110,7 +113,11 @@ public final class FanOut {
 
     private func send(_ encoded: EncodedFrame) {
         onSending?(encoded)
-        onFrame?(encoded)
+        if let onFrame {
+            onFrame(encoded)
+            if encoded.isKeyFrame { lastKeyFrame = encoded.captureTime }
+            if let last = lastKeyFrame, encoded.captureTime - last > Self.recordedKeyFrameInterval { requestKeyFrame() }
+        }
         guard let frame = packetiser.packetise(encoded) else { return }
         framesSent += 1
         remember(frame)
