@@ -16,8 +16,6 @@ import { RobotsScreen } from './robots.js';
 import { SettingsScreen } from './settings-screen.js';
 import { expose } from './expose.js';
 
-link.attach($('video'));
-
 const control = new Control(link, settings);
 const media = new Media(link, settings);
 const sampled = () => control.sample();
@@ -107,5 +105,8 @@ function showTheme() {
 
 settings.addEventListener('change', showTheme);
 showTheme();
+
+// The robot may have been quicker than the cockpit.
+if (link.robot) link.dispatchEvent(new CustomEvent('message', { detail: { type: 'welcome', robot: link.robot } }));
 
 expose({ link, control, settings, drive, gamepad, media });
