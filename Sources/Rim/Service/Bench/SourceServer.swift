@@ -20,6 +20,8 @@ public actor SourceServer {
         public var bitrate = 1_500_000
         /// Two seconds, encoded once, again and again.
         public var replays = false
+        /// Serves the video of this recording instead of the test pattern.
+        public var recording: String?
         /// UDP and ICE-TCP port for all peers; 0: the kernel chooses.
         public var mediaPort: UInt16 = 0
         /// Put into candidates instead of this machine's own addresses.
@@ -61,19 +63,12 @@ public actor SourceServer {
 
     /// Begins to serve; answers the port of the page.
     public func start() throws -> UInt16 {
-        let feed = PictureFeed(name: "source", width: options.width, height: options.height, rate: options.rate)
-        // The time code is only read at the full size.
-        let encoder = try EncoderThread(
-            feed: feed,
-            settings: EncoderThread.Settings(
-                codec: options.codec, bitrate: options.bitrate, usesLadder: false, replays: options.replays))
-        if !options.replays { camera = try TestCamera(feed: feed, bitsPerPicture: options.bitrate / options.rate) }
+        let video = try makeSource()
         let environment = try EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
         let host = try PeerHost(
             reactor: reactor, environment: environment, port: options.mediaPort, advertised: options.advertised)
         tcpTransports = try host.listenTCP()
-        fanOut = try FanOut(encoder, reactor: reactor)
-        self.encoder = encoder
+        fanOut = try FanOut(video, reactor: reactor)
         self.host = host
         figures = SourceFigures(metrics)
         let look: () -> Void = { [unowned self] in assumeIsolated { source in source.figures?.moment = source.look() } }
@@ -83,6 +78,19 @@ public actor SourceServer {
         if options.logsRequests { server.accessLog = options.log.with(subject: "web") }
         http = server
         return try server.listen(SocketAddress(options.bind, options.port)).port
+    }
+
+    private func makeSource() throws -> any FrameSource {
+        if let recording = options.recording { return try RecordedVideo(path: recording) }
+        let feed = PictureFeed(name: "source", width: options.width, height: options.height, rate: options.rate)
+        // The time code is only read at the full size.
+        let encoder = try EncoderThread(
+            feed: feed,
+            settings: EncoderThread.Settings(
+                codec: options.codec, bitrate: options.bitrate, usesLadder: false, replays: options.replays))
+        if !options.replays { camera = try TestCamera(feed: feed, bitsPerPicture: options.bitrate / options.rate) }
+        self.encoder = encoder
+        return encoder
     }
 
     /// Says goodbye to every peer.
@@ -166,7 +174,7 @@ public actor SourceServer {
         // Who asks and never comes holds a place for this long.
         ice.patience = .seconds(15)
         return PeerConfiguration(
-            ice: ice, videoCodecs: [options.codec],
+            ice: ice, videoCodecs: [codec],
             bitrate: BitrateLimits(minimum: 100_000, start: max(options.bitrate, 1_000_000), maximum: max(options.bitrate * 4, 4_000_000)),
             clock: NTPClock(unixNanoseconds: MonotonicClock.unixNanoseconds(), at: MonotonicClock.now()), answersPassive: true)
     }
@@ -186,14 +194,16 @@ public actor SourceServer {
         return try session.answer(offer)
     }
 
+    private var codec: CodecKind { fanOut?.codec ?? options.codec }
+
     /// Why nothing of an offer could be accepted.
     private func refusal(of offer: SessionDescription) -> String {
         guard offer.media.contains(where: { $0.kind == .video && !$0.isRejected }) else {
             return "offer: expected a video section or data channels, got neither"
         }
-        let other = options.codec == .h264 ? CodecKind.vp8 : .h264
-        return "offer: this source sends \(options.codec.name) only, which the offer does not take; "
-            + "start the source with --codec \(other.rawValue)"
+        let other = codec == .h264 ? CodecKind.vp8 : .h264
+        return "offer: this source sends \(codec.name) only, which the offer does not take"
+            + (options.recording == nil ? "; start the source with --codec \(other.rawValue)" : "")
     }
 
     private func end(_ viewer: Viewer) -> HTTPResponse {
