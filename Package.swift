@@ -78,7 +78,7 @@ let package = Package(
         example("VideoSender", ["Wire", "RTC", "HTTP", "Reactor", "Crypto", "Web", "Media", "Service"]),
 
         // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.
-        .target(name: "FuzzTargets", dependencies: ["Wire", "RTC", "HTTP", "Recording"], path: "Fuzz/Targets", swiftSettings: house),
+        .target(name: "FuzzTargets", dependencies: ["Wire", "RTC", "HTTP", "Recording", "Robot", "Teleop", "Contracts"], path: "Fuzz/Targets", swiftSettings: house),
         .executableTarget(name: "waldo-fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Driver", swiftSettings: house),
 
         // C: module maps and shims, one folder a library.

@@ -46,7 +46,6 @@ export class Control extends EventTarget {
   #onScreen = false;
   #estopTimer = 0;
   #estopPosted = false;
-  #clearing = false;
 
   constructor(link, settings) {
     super();
@@ -212,10 +211,9 @@ export class Control extends EventTarget {
   }
 
   async #post() {
-    const id = this.#link.robotID;
-    if (id === null) return;
     this.#estopPosted = true;
     try {
+      const id = this.#link.robotID ?? await this.#link.firstRobot();
       await ask(`/api/robots/${encodeURIComponent(id)}/estop`, { method: 'POST', limit: 2000 });
       // Without channels its state is asked for: the latch is believed when it is seen.
       const state = await (await ask(`/api/robots/${encodeURIComponent(id)}/state`, { limit: 2000 })).json();
@@ -234,15 +232,8 @@ export class Control extends EventTarget {
       if (sample?.hold && (sample.forward || sample.strafe || sample.turn)) throw new Error('let go of all sticks and keys first');
     }
     this.#send(nothing, false, performance.now());
-    this.#clearing = true;
-    try {
-      await this.#link.request({ type: 'clear', epoch: this.#link.lease.epoch });
-    } finally {
-      this.#clearing = false;
-    }
+    await this.#link.request({ type: 'clear', epoch: this.#link.lease.epoch });
   }
-
-  get clearing() { return this.#clearing; }
 
   #latched(latched) {
     const stop = latched ? 'latched' : this.stop === 'latched' ? 'clear' : this.stop;

@@ -1,7 +1,7 @@
 // The drive screen: the cockpit above the picture.
 
 import { $, icon, make, setAttribute, setHidden, setText, toast } from './page.js';
-import { cutWords, linkVerdict, movePath, situation, turnPath } from './hud.js';
+import { cutWords, fanPath, linkVerdict, movePath, situation, turnPath } from './hud.js';
 import { refusal } from './protocol.js';
 import { presets, stepSpeed } from './presets.js';
 import { ask, StationError } from './link.js';
@@ -68,7 +68,11 @@ export class DriveScreen {
 
   #hear(message) {
     switch (message.type) {
-      case 'welcome': return this.#robotChanged();
+      case 'welcome': {
+        this.#robotChanged();
+        setAttribute(document.documentElement, 'data-known', '');
+        return undefined;
+      }
       case 'telemetry': return this.#showTelemetry(message);
       case 'lease': return this.#showSituation();
       case 'error': return toast(`The robot did not understand this page: ${message.message}`, 'bad');
@@ -85,7 +89,11 @@ export class DriveScreen {
       setHidden(veil.querySelector('.spin'), !spins);
       setHidden(veil, false);
     };
-    if (state === 'lost') this.#keepPicture();
+    if (state === 'lost') {
+      $('toasts').replaceChildren();
+      this.#keepPicture();
+    }
+    $('mode').disabled = !this.#control.drives;
     if (state === 'lost') say('Link lost', 'The robot has stopped by itself. Connecting again…');
     else if (state === 'refused') say(...this.#refusal(problem), problem?.status !== 401);
     else if (state === 'connecting' && problem) say('Connecting…', `No session yet: ${problem.message}. Trying again by itself.`);
@@ -139,6 +147,7 @@ export class DriveScreen {
     try {
       const telemetry = await (await ask(`${base}/state`, { limit: 1500 })).json();
       this.#control.told(telemetry);
+      setAttribute(document.documentElement, 'data-known', '');
       this.#showVitals(telemetry);
     } catch (error) {
       if (!(error instanceof StationError)) this.hint('The station does not answer');
@@ -245,7 +254,7 @@ export class DriveScreen {
     const { state, telemetry, lease, session } = this.#link;
     const seen = lease && { ...lease, request: lease.request && { ...lease.request, mine: lease.request.session === session } };
     const { level, title, words } = situation({ state, telemetry, lease: seen, control: this.#control,
-      waitsForTrigger: this.#pad.state !== null && this.#pad.waitsForTrigger, touch: this.touch });
+      stickWaitsFor: this.#pad.state && this.#pad.waitsFor, touch: this.touch });
     const element = $('situation');
     setAttribute(element, 'data-level', level);
     setText(element.querySelector('strong'), title);
@@ -264,6 +273,7 @@ export class DriveScreen {
     setAttribute($('turn-asked'), 'd', turnPath(asked.turn));
     setAttribute($('move-applied'), 'd', movePath(applied.along, applied.aside));
     setAttribute($('turn-applied'), 'd', turnPath(applied.turn));
+    setAttribute($('fan'), 'd', live ? fanPath(robot?.ranges, telemetry?.ranges) : '');
     const velocity = (live && telemetry?.velocity) || { vx: 0, vy: 0, vyaw: 0 };
     setText($('speed'), Math.hypot(velocity.vx, velocity.vy).toFixed(2));
     setText($('turning').firstChild, String(Math.round(velocity.vyaw * 180 / Math.PI) + 0));

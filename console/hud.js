@@ -30,7 +30,7 @@ export function linkVerdict(figures, profile, stopped) {
 }
 
 /** What the robot does and what the person can do now: {level, title, words}. */
-export function situation({ state, telemetry, lease, control, waitsForTrigger, touch }) {
+export function situation({ state, telemetry, lease, control, stickWaitsFor, touch }) {
   const say = (level, title, words = '') => ({ level, title, words });
   if (state === 'pictures') return say('bad', 'Pictures only.', 'Driving needs WebRTC, which does not get through. STOP works.');
   if (state !== 'live') return say('quiet', { connecting: 'Connecting…', lost: 'Link lost.', refused: 'No session.' }[state] ?? 'No link.');
@@ -51,7 +51,8 @@ export function situation({ state, telemetry, lease, control, waitsForTrigger, t
     return say('quiet', 'Nobody drives.', 'Press Drive to take control.');
   }
   if (safety.rest_needed) return say('fair', `Stopped: ${because ?? 'by itself'}.`, 'Let go once, then drive.');
-  if (waitsForTrigger) return say('fair', 'Stick moved.', 'Hold the dead-man (LB or LT), too.');
+  if (stickWaitsFor === 'trigger') return say('fair', 'Stick moved.', 'Hold the dead-man (LB or LT), too.');
+  if (stickWaitsFor === 'rest' && !control.hold) return say('fair', 'Stick moved.', 'Let go of it once, then drive.');
   if (safety.state === 'slowing') return say('fair', 'Slowing.', 'Commands come late.');
   const refused = telemetry.command?.refused;
   if (refused && control.hold) return say('bad', 'Refused:', `${refusalWords[refused] ?? refused}.`);
@@ -86,4 +87,15 @@ export function turnPath(vyaw) {
   // Counter-clockwise is to the left on the dial as on the robot.
   const angle = -share * Math.PI * 0.75, end = [Math.sin(angle) * 54, -Math.cos(angle) * 54];
   return `M0-54A54 54 0 ${Math.abs(angle) > Math.PI ? 1 : 0} ${share > 0 ? 0 : 1} ${end.map(each => each.toFixed(1)).join(' ')}`;
+}
+
+/** What the range finder sees, as a shape around the robot: the rim of the dial is as far as it can see. */
+export function fanPath(finder, ranges) {
+  const { bearings = [], limit = 0 } = finder ?? {};
+  if (!(limit > 0) || bearings.length < 2 || !Array.isArray(ranges) || ranges.length !== bearings.length) return '';
+  const points = bearings.map((bearing, index) => {
+    const reach = Math.min(Math.max(ranges[index] ?? limit, 0), limit) / limit * 46;
+    return `${(-Math.sin(bearing) * reach).toFixed(1)} ${(-Math.cos(bearing) * reach).toFixed(1)}`;
+  });
+  return `M0 0L${points.join('L')}Z`;
 }

@@ -5,7 +5,7 @@ import { CONTROL_CHANNEL, iceServersOf, readMessage } from './protocol.js';
 const ATTEMPT_LIMIT = 5000;
 const SIGNAL_LIMIT = 4000;
 const TELEMETRY_LIMIT = 1000;
-const PROBE_WAITS = [0, 250, 400, 600, 750];
+const PROBE_WAITS = [0, 250, 350, 500];
 const REFUSED_WAITS = [500, 1000, 2000];
 const FAILURES_TO_PICTURES = 2;
 
@@ -61,6 +61,7 @@ export class Link extends EventTarget {
   #control = null;
   #channel = null;
   #location = null;
+  #abandoned = new Set();
   #iceServers = [];
   #run = 0;
   #failures = 0;
@@ -71,6 +72,10 @@ export class Link extends EventTarget {
   #staleTicks = 0;
   #element = null;
   #speaker = null;
+  /** The robot was asked for by name. */
+  #named = false;
+  #ended = null;
+  #finish = () => {};
 
   constructor() {
     super();
@@ -171,10 +176,6 @@ export class Link extends EventTarget {
     }
   }
 
-  #named = false;
-  #ended = null;
-  #finish = () => {};
-
   /** Waits, or is woken by the network's return. */
   async #rest(ms) {
     await Promise.race([sleep(ms), new Promise(resolve => { this.#wake = resolve; })]);
@@ -193,7 +194,10 @@ export class Link extends EventTarget {
   }
 
   async #attempt(run) {
-    if (!globalThis.RTCPeerConnection) throw Object.assign(new Error('this browser has no WebRTC'), { signalled: true });
+    if (!globalThis.RTCPeerConnection) {
+      this.robotID ??= await this.firstRobot();
+      throw Object.assign(new Error('this browser has no WebRTC'), { signalled: true });
+    }
     const began = performance.now();
     const pc = this.#pc = new RTCPeerConnection({ iceServers: this.#iceServers, bundlePolicy: 'max-bundle' });
     const ended = this.#ended = new Promise(resolve => { this.#finish = resolve; });
@@ -226,7 +230,7 @@ export class Link extends EventTarget {
     welcomed.catch(() => {});
 
     // The robot's name and the offer are found at the same time.
-    const [robotID] = await Promise.all([this.robotID ?? this.#firstRobot(), pc.setLocalDescription()]);
+    const [robotID] = await Promise.all([this.robotID ?? this.firstRobot(), pc.setLocalDescription()]);
     if (run !== this.#run) return;
     this.robotID = robotID;
     const query = this.camera ? `?camera=${encodeURIComponent(this.camera)}` : '';
@@ -236,7 +240,8 @@ export class Link extends EventTarget {
     this.#iceServers = iceServersOf(response.headers.get('Link'));
     const sdp = await response.text();
     if (run !== this.#run) {
-      if (location) fetch(location, { method: 'DELETE' }).catch(() => {});
+      if (location) this.#abandoned.add(location);
+      this.#abandon();
       return;
     }
     this.#location = location;
@@ -254,10 +259,12 @@ export class Link extends EventTarget {
     this.problem = null;
     this.telemetryAt = performance.now();
     this.lostAt = 0;
+    this.#abandon();
     this.#become('live');
   }
 
-  async #firstRobot() {
+  /** The id of the robot that the station names first. */
+  async firstRobot() {
     const { robots } = await (await ask('/api/robots')).json();
     if (!robots?.length) throw new StationError(404, { error: { code: 'no_robot', message: 'This station has no robot.' } });
     return robots[0].id;
@@ -330,11 +337,21 @@ export class Link extends EventTarget {
     this.seen = 0;
     Object.assign(this.stats, { rtt: null, bitrate: null, fps: null, loss: null });
     for (const nonce of [...this.#waiting.keys()]) this.#settle(nonce, { ok: false, error: { message: 'the link broke before the robot answered' } });
-    if (this.#location) fetch(this.#location, { method: 'DELETE', keepalive: true }).catch(() => {});
+    if (this.#location) this.#abandoned.add(this.#location);
     this.#location = null;
+    this.#abandon();
     pc?.close();
     this.#finish();
     this.#wake();
+  }
+
+  /** Ends sessions that are not used any more: one whose end was not heard would keep its lease. */
+  #abandon() {
+    for (const location of this.#abandoned) {
+      ask(location, { method: 'DELETE', keepalive: true }).then(() => this.#abandoned.delete(location), error => {
+        if (error instanceof StationError) this.#abandoned.delete(location);
+      });
+    }
   }
 
   #farewell() {

@@ -13,6 +13,9 @@ export class Media {
     this.#link = link;
     this.#settings = settings;
     link.addEventListener('media', () => this.#listen());
+    link.addEventListener('message', ({ detail }) => {
+      if (detail.type === 'welcome' || detail.type === 'lease') this.show();
+    });
     link.addEventListener('state', () => {
       if (!link.live) this.talk(false);
       this.show();
@@ -48,10 +51,12 @@ export class Media {
   }
 
   show() {
-    const { robot, live } = this.#link, { listen } = this.#settings.value;
+    const { robot, live, lease } = this.#link, { listen } = this.#settings.value;
     setHidden($('listen'), !robot?.microphone);
     setHidden($('talk'), !robot?.speaker);
-    $('talk').disabled = !live;
+    // The robot lets only the voice of who drives be heard.
+    $('talk').disabled = !live || !lease?.yours;
+    $('talk').title = live && !lease?.yours ? 'Only who drives is heard' : 'Hold to talk (C)';
     setAttribute($('listen'), 'aria-pressed', String(listen));
     setAttribute($('listen').querySelector('use'), 'href', listen ? '#i-sound' : '#i-mute');
     setAttribute($('talk'), 'aria-pressed', String(this.talking));
@@ -69,6 +74,7 @@ export class Media {
       return;
     }
     if (!this.#link.live || !this.#link.robot?.speaker || !sender) return;
+    if (!this.#link.lease?.yours) return toast('Only who drives is heard: press Drive first.', 'fair');
     if (!navigator.mediaDevices) return toast('The browser gives the microphone only to pages from localhost or over https.', 'bad');
     try {
       if (this.#track?.readyState !== 'live') {

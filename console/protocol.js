@@ -55,9 +55,6 @@ export const ruleWords = {
   delay_cap: 'slowed for the delay',
   slew: 'gentle acceleration',
   blind: 'slow without a picture',
-  blind_speed: 'slow without a picture',
-  slow: 'slowed: commands come late',
-  silence: 'slowed: commands come late',
 };
 
 /** What refused a command. */
@@ -70,14 +67,13 @@ export const refusalWords = {
   view: 'the picture is too old',
   deadman: 'the dead-man is not held',
   rest: 'let go once, then drive',
+  fault: 'the robot reports a fault',
 };
 
 const refusedActions = {
   not_holder: 'you are not in control: press Drive first',
-  no_lease: 'you are not in control: press Drive first',
-  old_epoch: 'control has changed hands: press Drive first',
+  old_epoch: 'control has changed meanwhile: try again',
   not_at_rest: 'let go of all sticks and keys first',
-  forbidden: 'you have not the right to do that here',
 };
 
 /** A refused action, for people. */

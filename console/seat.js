@@ -118,7 +118,7 @@ export class Seat {
     else if (this.asks) words = this.#requestOf ? `Asked… ${left} s` : 'Asked…';
     else if (lease?.holder) words = 'Request control';
     setText(button, words);
-    const mayDrive = rights.length === 0 || rights.includes('drive');
+    const mayDrive = rights.includes('drive');
     button.disabled = !live || !lease || !mayDrive || (this.asks && !mine);
     button.title = live && !mayDrive ? 'You may watch here, but not drive' : '';
     button.classList.toggle('primary', !mine || suspended);

@@ -3,7 +3,7 @@
 import { clamp, isZero, moveAim, presetOf, presets, shape, stepSpeed, velocityOf } from '/console/presets.js';
 import { driveMessage, iceServersOf, readMessage } from '/console/protocol.js';
 import { clean, defaults } from '/console/settings.js';
-import { cutWords, linkVerdict, movePath, situation, turnPath } from '/console/hud.js';
+import { cutWords, fanPath, linkVerdict, movePath, situation, turnPath } from '/console/hud.js';
 
 const show = value => JSON.stringify(value);
 const near = (got, wanted, what = '') => { if (!(Math.abs(got - wanted) < 1e-9)) throw new Error(`${what} ${got}, not ${wanted}`); };
@@ -131,5 +131,11 @@ export const tests = {
     if (!movePath(0, 1).startsWith('M0 0L-40.0')) throw new Error(`left is left: ${movePath(0, 1)}`);
     if (!/ 0 0 0 -/.test(turnPath(1))) throw new Error(`counter-clockwise is to the left: ${turnPath(1)}`);
     same([movePath(0, 0), turnPath(0)], ['', '']);
+  },
+  'the range finder is drawn with ahead up and left left, and not at all when it makes no sense'() {
+    same(fanPath({ bearings: [Math.PI / 2, 0], limit: 2 }, [1, 4]), 'M0 0L-23.0 -0.0L0.0 -46.0Z');
+    for (const [finder, ranges] of [[null, [1]], [{ bearings: [0, 1], limit: 2 }, [1]], [{ bearings: [0, 1], limit: 0 }, [1, 1]], [{}, null]]) {
+      same(fanPath(finder, ranges), '');
+    }
   },
 };

@@ -12,7 +12,7 @@ export class Gamepad {
   #act;
   #lost;
   #was = new Set();
-  #released = false;
+  #released = true;
 
   /** `act(name, down)` for buttons, `lost()` when the pad goes. */
   constructor(settings, act, lost) {
@@ -30,6 +30,7 @@ export class Gamepad {
       if (this.state) {
         this.state = null;
         this.#was.clear();
+        this.#released = true;
         this.#lost();
       }
       return null;
@@ -59,13 +60,13 @@ export class Gamepad {
     // After a let-go nothing moves before the sticks have been at rest once.
     if (!deflected) this.#released = false;
     const held = hold === 'stick' ? deflected : this.#was.has('hold') || this.#was.has('holdToo');
-    this.waitsForTrigger = deflected && !held;
+    this.waitsFor = deflected && this.#released ? 'rest' : deflected && !held ? 'trigger' : null;
     const direction = (positive, negative) => (this.#was.has(positive) ? 1 : 0) - (this.#was.has(negative) ? 1 : 0);
     return { ...values, hold: held && !this.#released, pan: direction('lookLeft', 'lookRight'), tilt: direction('lookUp', 'lookDown') };
   }
 
-  /** The stick is deflected, but nobody holds the dead-man. */
-  waitsForTrigger = false;
+  /** Why the deflected stick does nothing: `trigger` (nobody holds the dead-man), `rest` (it was not let go yet), or null. */
+  waitsFor = null;
 
   release() { this.#released = true; }
 }

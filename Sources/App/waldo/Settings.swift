@@ -39,12 +39,17 @@ struct Settings {
     }
 
     let options: [Option]
-    private var values: [String: (text: String, source: Source)] = [:]
+    private var values: [String: Value] = [:]
+
+    private struct Value {
+        var text: String
+        var source: Source
+    }
 
     /// Ends the program with what is wrong, or with `help`.
     init(_ options: [Option], _ arguments: [String], usage: String) {
         self.options = options
-        for option in options { if let standard = option.standard { values[option.name] = (standard, .standard) } }
+        for option in options { if let standard = option.standard { values[option.name] = Value(text: standard, source: .standard) } }
         let given = CommandLineOptions(
             arguments, known: Set(options.filter { $0.value != nil }.map(\.name)),
             switches: Set(options.filter { $0.value == nil }.map(\.name)),
@@ -53,36 +58,41 @@ struct Settings {
         if let path = given.text("config") ?? variables["WALDO_CONFIG"] { read(file: path) }
         for option in options {
             if let text = variables[option.variable] { set(option, text, .environment(option.variable)) }
-            if option.value == nil, given.isOn(option.name) { values[option.name] = ("true", .commandLine("--" + option.name)) }
-            if option.value != nil, let text = given.text(option.name) { values[option.name] = (text, .commandLine("--" + option.name)) }
+            if option.value == nil, given.isOn(option.name) {
+                values[option.name] = Value(text: "true", source: .commandLine("--" + option.name))
+            }
+            if option.value != nil, let text = given.text(option.name) {
+                values[option.name] = Value(text: text, source: .commandLine("--" + option.name))
+            }
         }
     }
 
     private mutating func set(_ option: Option, _ text: String, _ source: Source) {
         if option.value == nil {
             guard ["true", "false", "1", "0", "yes", "no"].contains(text) else { fail("\(source): expected true or false, got `\(text)`") }
-            values[option.name] = ["true", "1", "yes"].contains(text) ? ("true", source) : nil
+            values[option.name] = Value(text: ["true", "1", "yes"].contains(text) ? "true" : "false", source: source)
         } else {
-            values[option.name] = (text, source)
+            values[option.name] = Value(text: text, source: source)
         }
     }
 
     private mutating func read(file path: String) {
-        let members: JSONObject
-        do {
-            let field = JSONField(try JSON(parsing: try readFile(path, limit: 1 << 20).span))
-            members = try field.object()
-        } catch { fail("configuration \(path): \(error)") }
-        for (name, value) in members.members {
+        for (name, value) in members(ofFile: path) {
             guard let option = options.first(where: { $0.name == name }) else {
                 fail("configuration \(path): `\(name)` is not known; known are \(options.map(\.name).joined(separator: ", "))")
             }
-            switch value {
-            case .string(let text): set(option, text, .file("\(path): \(name)"))
-            case .bool, .integer, .double: set(option, value.description, .file("\(path): \(name)"))
-            default: fail("configuration \(path): \(name): expected a text, a number, true or false")
+            if value.object != nil || value.array != nil || value == .null {
+                fail("configuration \(path): \(name): expected a text, a number, true or false")
             }
+            set(option, value.string ?? value.description, .file("\(path): \(name)"))
         }
+    }
+
+    private func members(ofFile path: String) -> Zip2Sequence<[String], [JSON]> {
+        do {
+            let bytes = try readFile(path, limit: 1 << 20)
+            return try JSONField(try JSON(parsing: bytes.span)).object().members
+        } catch { fail("configuration \(path): \(error)") }
     }
 
     // MARK: Reading
@@ -127,10 +137,9 @@ struct Settings {
     func report(secrets: Set<String>) -> String {
         let width = options.map(\.name.count).max() ?? 0
         return options.map { option in
-            let value = values[option.name]
-            let text = value.map { secrets.contains(option.name) ? "(set)" : $0.text } ?? (option.value == nil ? "false" : "(none)")
             let name = option.name + String(repeating: " ", count: width - option.name.count)
-            return "\(name)  \(text)  [\(value?.source ?? .standard)]"
+            guard let value = values[option.name] else { return "\(name)  \(option.value == nil ? "false" : "(none)")  [default]" }
+            return "\(name)  \(secrets.contains(option.name) ? "(set)" : value.text)  [\(value.source)]"
         }.joined(separator: "\n")
     }
 
@@ -158,17 +167,17 @@ private func environment() -> [String: String] {
     return found
 }
 
-/// A small file's bytes.
-func readFile(_ path: String, limit: Int) throws -> [UInt8] {
+/// A file's bytes, at most so many.
+func readFile(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw SystemError("open", path) }
     defer { close(descriptor) }
-    var bytes: [UInt8] = [], piece = [UInt8](repeating: 0, count: 65_536)
-    while true {
-        let count = unsafe read(descriptor, &piece, piece.count)
-        guard count >= 0 else { throw SystemError("read", path) }
-        if count == 0 { return bytes }
-        bytes.append(contentsOf: piece.prefix(count))
-        guard bytes.count <= limit else { throw SystemError("read", path, code: EFBIG) }
-    }
+    var bytes: [UInt8] = [], piece = [UInt8](repeating: 0, count: 65_536), count = 0
+    repeat {
+        count = unsafe read(descriptor, &piece, piece.count)
+        bytes += piece.prefix(max(count, 0))
+    } while count > 0 && bytes.count <= limit
+    guard count >= 0 else { throw SystemError("read", path) }
+    guard bytes.count <= limit else { throw SystemError("read", path, code: EFBIG) }
+    return bytes
 }

@@ -2,6 +2,7 @@
 #include <EGL/egl.h>
 #include <EGL/eglext.h>
 #include <dlfcn.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,12 @@ enum {
   gl_nearest = 0x2600,
   gl_read_framebuffer = 0x8CA8,
   gl_draw_framebuffer = 0x8CA9,
-  gl_colour_attachment = 0x8CE0
+  gl_colour_attachment = 0x8CE0,
+  gl_texture_flat = 0x0DE1,
+  gl_texture_cube = 0x8513,
+  gl_anisotropy = 0x84FE,
+  gl_shrinking = 0x2801,
+  gl_linear_of_nearest = 0x2701
 };
 
 struct gl {
@@ -25,6 +31,8 @@ struct gl {
   void (*bindFramebuffer)(unsigned target, unsigned name);
   void (*blitFramebuffer)(int, int, int, int, int, int, int, int, unsigned mask, unsigned filter);
   void (*readBuffer)(unsigned mode);
+  void (*bindTexture)(unsigned target, unsigned name);
+  void (*texParameteri)(unsigned target, unsigned name, int value);
   void (*pixelStorei)(unsigned name, int value);
   void (*readPixels)(int x, int y, int width, int height, unsigned format, unsigned type, void *pixels);
 };
@@ -115,7 +123,20 @@ static int load_gl(waldo_eye *eye) {
   *(void **)&gl->readBuffer = (void *)eye->egl.eglGetProcAddress("glReadBuffer");
   *(void **)&gl->pixelStorei = (void *)eye->egl.eglGetProcAddress("glPixelStorei");
   *(void **)&gl->readPixels = (void *)eye->egl.eglGetProcAddress("glReadPixels");
-  return gl->getString && gl->bindFramebuffer && gl->blitFramebuffer && gl->readBuffer && gl->pixelStorei && gl->readPixels;
+  *(void **)&gl->bindTexture = (void *)eye->egl.eglGetProcAddress("glBindTexture");
+  *(void **)&gl->texParameteri = (void *)eye->egl.eglGetProcAddress("glTexParameteri");
+  return gl->getString && gl->bindTexture && gl->texParameteri && gl->bindFramebuffer && gl->blitFramebuffer && gl->readBuffer && gl->pixelStorei && gl->readPixels;
+}
+
+// MuJoCo asks for the best filters that there are: drawn by the processor, they alone take longer than all the rest.
+static void simplify_textures(waldo_eye *eye) {
+  for (int index = 0; index < eye->renderer.ntexture; index++) {
+    unsigned target = eye->renderer.textureType[index] == mjTEXTURE_2D ? gl_texture_flat : gl_texture_cube;
+    eye->gl.bindTexture(target, eye->renderer.texture[index]);
+    eye->gl.texParameteri(target, gl_anisotropy, 1);
+    eye->gl.texParameteri(target, gl_shrinking, gl_linear_of_nearest);
+    eye->gl.bindTexture(target, 0);
+  }
 }
 
 static int upload(waldo_eye *eye, const mjModel *model, int shadows, char *message, int capacity) {
@@ -135,6 +156,7 @@ static int upload(waldo_eye *eye, const mjModel *model, int shadows, char *messa
     waldo_mujoco.mjr_makeContext(model, &eye->renderer, mjFONTSCALE_100);
     eye->has_renderer = 1;
     waldo_mujoco.mjr_setBuffer(mjFB_OFFSCREEN, &eye->renderer);
+    if (!shadows) simplify_textures(eye);
     outcome = WALDO_DONE;
   }
   waldo_unguard();
@@ -199,6 +221,50 @@ static void read_back(waldo_eye *eye, int width, int height) {
   if (renderer->offSamples > 0) waldo_mujoco.mjr_setBuffer(mjFB_OFFSCREEN, renderer);
 }
 
+// What the camera cannot see is left out, and what is near comes first, so that what it hides need not be painted.
+static int is_seen(const mjvGeom *geom, const float place[3], const float ahead[3], float spread) {
+  float radius = geom->modelrbound;
+  if (radius <= 0) return 1;  // a plane, or not of the model
+  float way[3], along = 0, square = 0;
+  for (int axis = 0; axis < 3; axis++) {
+    way[axis] = geom->pos[axis] - place[axis];
+    along += way[axis] * ahead[axis];
+    square += way[axis] * way[axis];
+  }
+  if (square < radius * radius) return 1;
+  if (along < -radius) return 0;
+  // The distance from the cone of what is seen.
+  float aside = sqrtf(fmaxf(0, square - along * along));
+  return aside * cosf(spread) - along * sinf(spread) < radius;
+}
+
+static float order_of(const mjvGeom *geom, const float place[3]) {
+  float square = 0;
+  for (int axis = 0; axis < 3; axis++) square += (geom->pos[axis] - place[axis]) * (geom->pos[axis] - place[axis]);
+  // The shell of a room is behind everything, wherever its middle is.
+  return geom->modelrbound <= 0 || geom->modelrbound > 2 ? 1000 : sqrtf(square) - geom->modelrbound;
+}
+
+static int compare(const void *a, const void *b) {
+  float first = ((const mjvGeom *)a)->camdist, second = ((const mjvGeom *)b)->camdist;
+  return first < second ? -1 : first > second;
+}
+
+static void sift(mjvScene *scene, int width, int height) {
+  const mjvGLCamera *view = scene->camera;
+  float up = view->frustum_top / view->frustum_near, spread = atanf(up * sqrtf(1 + (float)width * (float)width / (float)(height * height)));
+  int kept = 0;
+  for (int index = 0; index < scene->ngeom; index++) {
+    mjvGeom *geom = scene->geoms + index;
+    if (!is_seen(geom, view->pos, view->forward, spread)) continue;
+    geom->camdist = order_of(geom, view->pos);
+    if (kept != index) scene->geoms[kept] = *geom;
+    kept++;
+  }
+  scene->ngeom = kept;
+  qsort(scene->geoms, (size_t)kept, sizeof(mjvGeom), compare);
+}
+
 const uint8_t *waldo_eye_draw(waldo_eye *eye, const waldo_model *model, waldo_data *data, int camera, int width, int height) {
   if (width > eye->width || height > eye->height) return NULL;
   const uint8_t *volatile drawn = NULL;
@@ -208,6 +274,7 @@ const uint8_t *waldo_eye_draw(waldo_eye *eye, const waldo_model *model, waldo_da
     view.type = mjCAMERA_FIXED;
     view.fixedcamid = camera;
     waldo_mujoco.mjv_updateScene(waldo_in(model), waldo_of(data), &eye->option, NULL, &view, mjCAT_ALL, &eye->scene);
+    sift(&eye->scene, width, height);
     mjrRect place = {0, 0, width, height};
     waldo_mujoco.mjr_render(place, &eye->scene, &eye->renderer);
     read_back(eye, width, height);

@@ -78,7 +78,8 @@ struct SimActing {
         guard let site = state.world.rover.dispenser, !treats.isEmpty else { return }
         let index = next
         next = (next + 1) % treats.count
-        let mouth = state.site(site), rover = state.pose(state.world.rover.free), velocity = unsafe state.velocities + state.world.rover.free.velocity
+        let mouth = state.site(site), rover = state.pose(state.world.rover.free),
+            velocity = unsafe state.velocities + state.world.rover.free.velocity
         touch(index, true, state)
         state.place(treats[index].body, x: mouth.x, y: mouth.y, z: mouth.z)
         let (vx, vy) = unsafe (velocity[0], velocity[1])
@@ -87,7 +88,9 @@ struct SimActing {
     }
 
     private func touch(_ index: Int, _ touches: Bool, _ state: SimState) {
-        for geom in state.world.rover.treatGeoms[index] { unsafe waldo_geom_touches(state.world.model, geom, touches ? 1 : 0, touches ? 1 : 0) }
+        for geom in state.world.rover.treatGeoms[index] {
+            unsafe waldo_geom_touches(state.world.model, geom, touches ? 1 : 0, touches ? 1 : 0)
+        }
     }
 
     /// What is in the hopper goes with it.

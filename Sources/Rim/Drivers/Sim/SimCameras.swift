@@ -30,7 +30,8 @@ final class SimCameras: SimWorker {
 
     private static let idlePause = Duration.seconds(1)
 
-    init(world: SimWorld, feeds: [(feed: PictureFeed, camera: Int32)], quality: SimOptions.Quality, exchange: SimExchange) throws(SimError) {
+    init(world: SimWorld, feeds: [(feed: PictureFeed, camera: Int32)], quality: SimOptions.Quality, exchange: SimExchange) throws(SimError)
+    {
         self.exchange = exchange
         self.quality = quality
         state = try SimState(world)
@@ -41,7 +42,7 @@ final class SimCameras: SimWorker {
     }
 
     func run() {
-        // Its own threads would take the second processor from the encoder and the network.
+        // Drawn by the processor, a picture is sooner done by all of it; the threads for it give way as this one does.
         unsafe setenv("LP_NUM_THREADS", "\(Self.helpers)", 0)
         let width = cameras.map(\.feed.width).max() ?? 0, height = cameras.map(\.feed.height).max() ?? 0
         var code: Int32 = 0
@@ -53,6 +54,8 @@ final class SimCameras: SimWorker {
             outcome.settle(.failure(code == Int32(WALDO_MISSING.rawValue) ? .noGraphics(reason) : .graphics(reason)))
             return
         }
+        // The first pictures take long: the driver compiles. Nobody waits for them yet.
+        for index in cameras.indices { unsafe tick(index, eye) }
         unsafe outcome.settle(.success(String(cString: waldo_eye_renderer(eye))))
         while exchange.isRunning.load(ordering: .relaxed) {
             guard let next = cameras.indices.min(by: { cameras[$0].due < cameras[$1].due }) else { break }
@@ -62,7 +65,7 @@ final class SimCameras: SimWorker {
         unsafe waldo_eye_free(eye)
     }
 
-    private static var helpers: Int { max(0, min(2, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))) - 1)) }
+    private static var helpers: Int { max(1, min(4, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))) }
 
     private func sleep(until instant: Instant) {
         var time = timespec(tv_sec: Int(instant.nanoseconds / 1_000_000_000), tv_nsec: Int(instant.nanoseconds % 1_000_000_000))
@@ -78,8 +81,9 @@ final class SimCameras: SimWorker {
         cameras[index].last = now
         exchange.scene.withLock { scene = $0 }
         arrange()
-        guard let rows = unsafe waldo_eye_draw(
-            eye, state.world.model, state.data, camera.number, Int32(camera.feed.width), Int32(camera.feed.height))
+        guard
+            let rows = unsafe waldo_eye_draw(
+                eye, state.world.model, state.data, camera.number, Int32(camera.feed.width), Int32(camera.feed.height))
         else { return }
         let drawn = MonotonicClock.now()
         var picture = Picture(width: camera.feed.width, height: camera.feed.height)
@@ -94,8 +98,12 @@ final class SimCameras: SimWorker {
     private func arrange() {
         unsafe scene.positions.withUnsafeBufferPointer { unsafe state.positions.update(from: $0.baseAddress!, count: $0.count) }
         if !scene.mocapPlaces.isEmpty {
-            unsafe scene.mocapPlaces.withUnsafeBufferPointer { unsafe waldo_mocap_place(state.data)!.update(from: $0.baseAddress!, count: $0.count) }
-            unsafe scene.mocapTurns.withUnsafeBufferPointer { unsafe waldo_mocap_turn(state.data)!.update(from: $0.baseAddress!, count: $0.count) }
+            unsafe scene.mocapPlaces.withUnsafeBufferPointer {
+                unsafe waldo_mocap_place(state.data)!.update(from: $0.baseAddress!, count: $0.count)
+            }
+            unsafe scene.mocapTurns.withUnsafeBufferPointer {
+                unsafe waldo_mocap_turn(state.data)!.update(from: $0.baseAddress!, count: $0.count)
+            }
         }
         unsafe waldo_arrange(state.world.model, state.data)
         guard scene.light != drawnLight else { return }

@@ -119,7 +119,9 @@ final class SimControl: SimWorker {
     }
 
     private func report(at now: Instant, landed: Int) {
-        let speaker = exchange.counters.speakerUntil.load(ordering: .relaxed) > now.nanoseconds ? exchange.counters.speakerLevel.load(ordering: .relaxed) : 0
+        let speaker =
+            exchange.counters.speakerUntil.load(ordering: .relaxed) > now.nanoseconds
+            ? exchange.counters.speakerLevel.load(ordering: .relaxed) : 0
         let microphone = exchange.counters.microphoneLevel.load(ordering: .relaxed)
         exchange.telemetry.withLock { telemetry in
             telemetry.time = now

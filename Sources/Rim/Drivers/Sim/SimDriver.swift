@@ -17,6 +17,8 @@ public final class SimDriver: RobotDriver {
     public let world: String
 
     private let exchange: SimExchange
+    /// Where bodies that move freely have their places among the positions.
+    private let bodies: [String: Int]
     private let ear = Lock(SimEar())
     private let threads = Lock<[SimThread]>([])
 
@@ -28,6 +30,7 @@ public final class SimDriver: RobotDriver {
         // Two copies of the world: the cameras change the light's colour in theirs, and each thread has its own.
         let physics = try SimWorld(path: world)
         let control = try SimControl(world: physics, exchange: exchange)
+        bodies = physics.freeBodies
         let (width, height) = (options.width, options.height)
         guard !options.hasCameras || (64...4096).contains(width) && (64...4096).contains(height) && width % 2 == 0 && height % 2 == 0 else {
             throw .graphics("pictures of \(width)x\(height): expected even sizes from 64 to 4096")
@@ -41,7 +44,8 @@ public final class SimDriver: RobotDriver {
             if options.hasCameras {
                 let drawn = try SimWorld(path: world)
                 let eyes = try SimCameras(
-                    world: drawn, feeds: [(front, drawn.frontCamera), (room, drawn.roomCamera)], quality: options.quality, exchange: exchange)
+                    world: drawn, feeds: [(front, drawn.frontCamera), (room, drawn.roomCamera)], quality: options.quality,
+                    exchange: exchange)
                 let outcome = eyes.outcome
                 started.append(try SimThread(eyes))
                 renderer = try outcome.wait()
@@ -66,7 +70,8 @@ public final class SimDriver: RobotDriver {
             model: "Waldo Rover", drive: .differential(drive), limits: SimMotion.limits, deceleration: SimMotion.deceleration.vx,
             cameras: cameras.map { feed in
                 CameraCapability(
-                    name: feed.name, width: feed.width, height: feed.height, rate: feed.rate, reach: feed.name == "front" ? SimMotion.reach : nil)
+                    name: feed.name, width: feed.width, height: feed.height, rate: feed.rate,
+                    reach: feed.name == "front" ? SimMotion.reach : nil)
             },
             hasMicrophone: true, hasSpeaker: true, hasLights: true, actions: SimActing.capabilities, rangeBearings: SimSensing.bearings,
             rangeLimit: SimSensing.rangeLimit)
@@ -116,4 +121,13 @@ public final class SimDriver: RobotDriver {
 
     /// The last ten seconds of it.
     public var heard: [Int16] { ear.withLock { $0.all } }
+
+    /// Where the rover or a treat really is in its world, m; the robot itself does not know.
+    package func place(of body: String) -> (x: Double, y: Double, z: Double)? {
+        guard let index = bodies[body] else { return nil }
+        return exchange.scene.withLock { ($0.positions[index], $0.positions[index + 1], $0.positions[index + 2]) }
+    }
+
+    /// The file of the room that comes with Waldo.
+    package static var home: String { SimFiles.home }
 }

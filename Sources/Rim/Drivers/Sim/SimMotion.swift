@@ -23,13 +23,15 @@ struct SimMotion {
             if now < setpoint.validUntil, !isHalted, setpoint.velocity.isFinite { wanted = Self.limits.clamp(setpoint.velocity) }
             if setpoint.number != carriedOut, let angles = setpoint.camera, angles.pan.isFinite, angles.tilt.isFinite, !isHalted {
                 camera = CameraAngles(
-                    pan: min(max(angles.pan, -Self.reach.pan), Self.reach.pan), tilt: min(max(angles.tilt, -Self.reach.tilt), Self.reach.tilt))
+                    pan: min(max(angles.pan, -Self.reach.pan), Self.reach.pan),
+                    tilt: min(max(angles.tilt, -Self.reach.tilt), Self.reach.tilt))
             }
             carriedOut = setpoint.number
         }
         commanded = Velocity(
             vx: Self.ramp(commanded.vx, to: wanted.vx, growth: Self.growth.vx * seconds, deceleration: Self.deceleration.vx * seconds),
-            vyaw: Self.ramp(commanded.vyaw, to: wanted.vyaw, growth: Self.growth.vyaw * seconds, deceleration: Self.deceleration.vyaw * seconds))
+            vyaw: Self.ramp(
+                commanded.vyaw, to: wanted.vyaw, growth: Self.growth.vyaw * seconds, deceleration: Self.deceleration.vyaw * seconds))
     }
 
     private static func ramp(_ current: Double, to wanted: Double, growth: Double, deceleration: Double) -> Double {

@@ -40,6 +40,13 @@ internal import CMuJoCo
 
     deinit { unsafe waldo_model_free(model) }
 
+    /// By name.
+    var freeBodies: [String: Int] {
+        var places = ["rover": rover.free.position]
+        for (index, treat) in rover.treats.enumerated() { places["treat_\(index)"] = treat.position }
+        return places
+    }
+
     var timestep: Double { unsafe waldo_timestep(model) }
 
     private func markRover() {
@@ -108,7 +115,8 @@ internal import CMuJoCo
         let body = try need(.body, name, purpose)
         let joint = unsafe waldo_body_joint(model, body)
         guard joint >= 0, unsafe waldo_joint_kind(model, joint) == Int32(WALDO_FREE.rawValue) else {
-            throw .unfit(path: path, subject: "body \(name)", expected: "a <freejoint/> as its first joint", got: joint < 0 ? "no joint" : "another")
+            throw .unfit(
+                path: path, subject: "body \(name)", expected: "a <freejoint/> as its first joint", got: joint < 0 ? "no joint" : "another")
         }
         return SimFreeBody(
             body: body, position: Int(unsafe waldo_joint_position(model, joint)), velocity: Int(unsafe waldo_joint_velocity(model, joint)))
@@ -144,7 +152,8 @@ struct SimRoverParts {
     init(_ finder: SimFinder) throws(SimWorldError) {
         free = try finder.free("rover", "the robot")
         body = free.body
-        let left = try finder.hinge("left_wheel", "the left driven wheel"), right = try finder.hinge("right_wheel", "the right driven wheel")
+        let left = try finder.hinge("left_wheel", "the left driven wheel"),
+            right = try finder.hinge("right_wheel", "the right driven wheel")
         wheels = [left, right]
         let rim = try finder.need(.geom, "left_wheel", "the left tyre, whose first size is the wheel's radius")
         wheelRadius = unsafe waldo_geom_size(finder.model, rim)
@@ -181,12 +190,15 @@ struct SimDogParts {
     init?(_ finder: SimFinder) throws(SimWorldError) {
         guard let body = finder.find(.body, "dog") else { return nil }
         let mocap = unsafe waldo_body_mocap(finder.model, body)
-        guard mocap >= 0 else { throw .unfit(path: finder.path, subject: "body dog", expected: "mocap=\"true\"", got: "a body that moves by itself") }
+        guard mocap >= 0 else {
+            throw .unfit(path: finder.path, subject: "body dog", expected: "mocap=\"true\"", got: "a body that moves by itself")
+        }
         self.mocap = Int(mocap)
         var path: [Int32] = []
         while let site = finder.find(.site, "dog_path_\(path.count)") { path.append(site) }
         guard path.count >= 2 else {
-            throw .missing(path: finder.path, kind: "site", name: "dog_path_\(path.count)", purpose: "at least two places for the dog to walk between")
+            throw .missing(
+                path: finder.path, kind: "site", name: "dog_path_\(path.count)", purpose: "at least two places for the dog to walk between")
         }
         self.path = path
         func control(_ name: String) -> Int? {
