@@ -1,11 +1,12 @@
 import Glibc
+import RTC
 import Recording
 import Service
 import Wire
 
 private let replayUsage = """
     usage: waldo replay FILE… [--json]
-           waldo replay FILE --serve [--port N] [--bind ADDRESS]
+           waldo replay FILE --serve [--port N] [--bind ADDRESS] [--codec NAME]
 
     Says what recordings show: distance, stops by reason, commands and their verdicts, delays, video. Several files are taken as the parts
     of one recording, in the order given. A recording that was cut off is read up to its last whole chunk.
@@ -14,6 +15,7 @@ private let replayUsage = """
       --serve          plays the recording's video to browsers, again and again, at the pace at which it was taken
       --port N         HTTP port, 0: any free one                (8000)
       --bind ADDRESS   HTTP address                              (127.0.0.1)
+      --codec NAME     vp8, which every browser takes, or h264   (vp8)
 
     Status 1: a file cannot be read, or is no recording.
     """
@@ -21,7 +23,7 @@ private let replayUsage = """
 func runReplay(_ arguments: [String]) -> Never {
     let files = Array(arguments.prefix { !$0.hasPrefix("-") })
     let line = CommandLineOptions(
-        Array(arguments.dropFirst(files.count)), known: ["port", "bind"], switches: ["json", "serve"], usage: replayUsage)
+        Array(arguments.dropFirst(files.count)), known: ["port", "bind", "codec"], switches: ["json", "serve"], usage: replayUsage)
     guard !files.isEmpty else { fail("expected a FILE to replay", usage: replayUsage) }
     if line.isOn("serve") { serve(files, line) }
     do throws(RecordingReplay.Failure) {
@@ -50,6 +52,11 @@ private func serve(_ files: [String], _ line: CommandLineOptions) -> Never {
     options.port = UInt16(line.number("port", 0...65_535, default: 8000))
     guard let address = IPAddress(line.text("bind") ?? "127.0.0.1") else { fail("--bind: expected an IP address") }
     options.bind = address
+    options.codec = .vp8
+    if let name = line.text("codec") {
+        guard let codec = CodecKind(rawValue: name), codec.media == .video else { fail("--codec: expected h264 or vp8, got `\(name)`") }
+        options.codec = codec
+    }
     var end = EndSignals()
     let server: SourceServer
     do { server = try SourceServer(options) } catch { failToStart(error) }

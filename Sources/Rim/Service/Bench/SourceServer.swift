@@ -39,6 +39,7 @@ public actor SourceServer {
     private var host: PeerHost?
     private var fanOut: FanOut?
     private var camera: TestCamera?
+    private var recorded: RecordedCamera?
     private var encoder: EncoderThread?
     private var http: HTTPServer?
     private let metrics = MetricsRegistry()
@@ -63,12 +64,13 @@ public actor SourceServer {
 
     /// Begins to serve; answers the port of the page.
     public func start() throws -> UInt16 {
-        let video = try makeSource()
+        let encoder = try makeEncoder()
         let environment = try EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
         let host = try PeerHost(
             reactor: reactor, environment: environment, port: options.mediaPort, advertised: options.advertised)
         tcpTransports = try host.listenTCP()
-        fanOut = try FanOut(video, reactor: reactor)
+        fanOut = try FanOut(encoder, reactor: reactor)
+        self.encoder = encoder
         self.host = host
         figures = SourceFigures(metrics)
         let look: () -> Void = { [unowned self] in assumeIsolated { source in source.figures?.moment = source.look() } }
@@ -80,22 +82,24 @@ public actor SourceServer {
         return try server.listen(SocketAddress(options.bind, options.port)).port
     }
 
-    private func makeSource() throws -> any FrameSource {
-        if let recording = options.recording { return try RecordedVideo(path: recording) }
-        let feed = PictureFeed(name: "source", width: options.width, height: options.height, rate: options.rate)
+    private func makeEncoder() throws -> EncoderThread {
         // The time code is only read at the full size.
-        let encoder = try EncoderThread(
-            feed: feed,
-            settings: EncoderThread.Settings(
-                codec: options.codec, bitrate: options.bitrate, usesLadder: false, replays: options.replays))
+        let settings = EncoderThread.Settings(
+            codec: options.codec, bitrate: options.bitrate, usesLadder: false, replays: options.replays)
+        if let path = options.recording {
+            let recorded = try RecordedCamera(path: path)
+            self.recorded = recorded
+            return try EncoderThread(feed: recorded.feed, settings: settings)
+        }
+        let feed = PictureFeed(name: "source", width: options.width, height: options.height, rate: options.rate)
         if !options.replays { camera = try TestCamera(feed: feed, bitsPerPicture: options.bitrate / options.rate) }
-        self.encoder = encoder
-        return encoder
+        return try EncoderThread(feed: feed, settings: settings)
     }
 
     /// Says goodbye to every peer.
     public func stop() {
         camera?.stop()
+        recorded?.stop()
         fanOut?.stop()
         for viewer in viewers.values { host?.remove(viewer.session) }
     }
@@ -174,7 +178,7 @@ public actor SourceServer {
         // Who asks and never comes holds a place for this long.
         ice.patience = .seconds(15)
         return PeerConfiguration(
-            ice: ice, videoCodecs: [codec],
+            ice: ice, videoCodecs: [options.codec],
             bitrate: BitrateLimits(minimum: 100_000, start: max(options.bitrate, 1_000_000), maximum: max(options.bitrate * 4, 4_000_000)),
             clock: NTPClock(unixNanoseconds: MonotonicClock.unixNanoseconds(), at: MonotonicClock.now()), answersPassive: true)
     }
@@ -194,16 +198,14 @@ public actor SourceServer {
         return try session.answer(offer)
     }
 
-    private var codec: CodecKind { fanOut?.codec ?? options.codec }
-
     /// Why nothing of an offer could be accepted.
     private func refusal(of offer: SessionDescription) -> String {
         guard offer.media.contains(where: { $0.kind == .video && !$0.isRejected }) else {
             return "offer: expected a video section or data channels, got neither"
         }
-        let other = codec == .h264 ? CodecKind.vp8 : .h264
-        return "offer: this source sends \(codec.name) only, which the offer does not take"
-            + (options.recording == nil ? "; start the source with --codec \(other.rawValue)" : "")
+        let other = options.codec == .h264 ? CodecKind.vp8 : .h264
+        return "offer: this source sends \(options.codec.name) only, which the offer does not take; "
+            + "start the source with --codec \(other.rawValue)"
     }
 
     private func end(_ viewer: Viewer) -> HTTPResponse {
