@@ -98,15 +98,20 @@ public final class EncoderThread: Sendable {
     // MARK: The thread
 
     private func run() {
-        do {
-            if settings.replays { try replay() } else { try loop() }
-        } catch {
-            // The settings were accepted a moment ago: what fails here is the machine.
-            let text = "waldo: the encoder stopped: \(error). Restart; if it stays, check memory and the codec library.\n"
-            _ = unsafe write(2, text, text.utf8.count)
+        // The settings were accepted a moment ago: what fails here is the machine, or the library. A fresh encoder may do better.
+        while isRunning.load(ordering: .relaxed) {
+            do {
+                if settings.replays { try replay() } else { try loop() }
+            } catch {
+                let text = "waldo: the \(settings.codec.name) encoder failed and is made anew: \(error). If it stays, check memory.\n"
+                _ = unsafe write(2, text, text.utf8.count)
+                requestKeyFrame()
+                WorkerThread.sleep(until: MonotonicClock.now() + .seconds(1))
+            }
         }
     }
 
+    /// Returns when it is told to stop.
     private func loop() throws {
         var stage = try EncoderStage(settings, settings.video(feed))
         while case .element(let captured) = pictures.next(), isRunning.load(ordering: .relaxed) {
