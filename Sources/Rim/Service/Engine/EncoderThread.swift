@@ -7,7 +7,7 @@ import Wire
 
 /// The encoder of one source and codec on a thread of its own: one encode for all viewers. Takes the newest picture of a feed while it is
 /// watched; frames go to the reactor through a bounded mailbox.
-public final class EncoderThread: FrameSource {
+public final class EncoderThread: Sendable {
     public struct Settings: Sendable {
         public var codec: CodecKind
         /// bit/s at most.
@@ -62,10 +62,8 @@ public final class EncoderThread: FrameSource {
         try WorkerThread.start("waldo-encoder") { [self] in run() }
     }
 
-    public var codec: CodecKind { settings.codec }
-    public var fullBitrate: Int { settings.bitrate }
-    /// With smaller pictures less is still worth seeing.
-    public var leastBitrate: Int { settings.usesLadder ? min(settings.bitrate, max(settings.bitrate / 10, 100_000)) : settings.bitrate / 4 }
+    /// bit/s that are still worth encoding for a single viewer: with smaller pictures less is.
+    var leastBitrate: Int { settings.usesLadder ? min(settings.bitrate, max(settings.bitrate / 10, 100_000)) : settings.bitrate / 4 }
 
     public func requestKeyFrame() { wantsKeyFrame.store(true, ordering: .relaxed) }
     public func setBitrate(_ bitsPerSecond: Int) { bitrate.store(bitsPerSecond, ordering: .relaxed) }
