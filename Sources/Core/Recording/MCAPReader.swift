@@ -24,9 +24,6 @@ public struct MCAPReader: Sendable {
 
     public init(limit: Int = 64 << 20) { self.limit = limit }
 
-    /// Bytes that were fed and belong to nothing whole yet: what is left of them at the end of a file was cut off.
-    public var pending: UInt64 { UInt64(buffer.count - start) + (skipping > 0 ? 1 : 0) }
-
     /// Call `next` until it answers nil before feeding more: then no more is held than one record and what was fed.
     public mutating func feed(_ bytes: Span<UInt8>) {
         let skipped = Int(min(skipping, UInt64(bytes.count)))

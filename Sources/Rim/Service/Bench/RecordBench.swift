@@ -28,6 +28,7 @@ public actor RecordBench {
     private let source: VideoSource
     private var ticker: ReactorTimer?
     private var count = 0
+    private var began: Instant?
 
     private static let telemetryInterval = Duration.milliseconds(50)
 
@@ -59,7 +60,8 @@ public actor RecordBench {
     private func tick(at now: Instant) {
         ticker?.deadline = now + Self.telemetryInterval
         let unix = MonotonicClock.unixNanoseconds()
-        let angle = Double(count) * Self.telemetryInterval.seconds * 0.5
+        let angle = (now - (began ?? now)).seconds * 0.5
+        began = began ?? now
         let isRefused = count % 40 == 39
         let velocity: JSON = ["vx": 0.5, "vy": 0, "vyaw": 0.5]
         let command: JSON = [

@@ -20,6 +20,8 @@ public actor SourceServer {
         public var bitrate = 1_500_000
         /// Two seconds, encoded once, again and again.
         public var replays = false
+        /// Serves the video of this recording instead of the test pattern.
+        public var recording: String?
         /// UDP and ICE-TCP port for all peers; 0: the kernel chooses.
         public var mediaPort: UInt16 = 0
         /// Put into candidates instead of this machine's own addresses.
@@ -37,6 +39,7 @@ public actor SourceServer {
     private var host: PeerHost?
     private var fanOut: FanOut?
     private var camera: TestCamera?
+    private var recorded: RecordedCamera?
     private var encoder: EncoderThread?
     private var http: HTTPServer?
     private let metrics = MetricsRegistry()
@@ -61,13 +64,7 @@ public actor SourceServer {
 
     /// Begins to serve; answers the port of the page.
     public func start() throws -> UInt16 {
-        let feed = PictureFeed(name: "source", width: options.width, height: options.height, rate: options.rate)
-        // The time code is only read at the full size.
-        let encoder = try EncoderThread(
-            feed: feed,
-            settings: EncoderThread.Settings(
-                codec: options.codec, bitrate: options.bitrate, usesLadder: false, replays: options.replays))
-        if !options.replays { camera = try TestCamera(feed: feed, bitsPerPicture: options.bitrate / options.rate) }
+        let encoder = try makeEncoder()
         let environment = try EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
         let host = try PeerHost(
             reactor: reactor, environment: environment, port: options.mediaPort, advertised: options.advertised)
@@ -85,9 +82,24 @@ public actor SourceServer {
         return try server.listen(SocketAddress(options.bind, options.port)).port
     }
 
+    private func makeEncoder() throws -> EncoderThread {
+        // The time code is only read at the full size.
+        let settings = EncoderThread.Settings(
+            codec: options.codec, bitrate: options.bitrate, usesLadder: false, replays: options.replays)
+        if let path = options.recording {
+            let recorded = try RecordedCamera(path: path)
+            self.recorded = recorded
+            return try EncoderThread(feed: recorded.feed, settings: settings)
+        }
+        let feed = PictureFeed(name: "source", width: options.width, height: options.height, rate: options.rate)
+        if !options.replays { camera = try TestCamera(feed: feed, bitsPerPicture: options.bitrate / options.rate) }
+        return try EncoderThread(feed: feed, settings: settings)
+    }
+
     /// Says goodbye to every peer.
     public func stop() {
         camera?.stop()
+        recorded?.stop()
         fanOut?.stop()
         for viewer in viewers.values { host?.remove(viewer.session) }
     }

@@ -7,7 +7,7 @@ import Wire
 
 /// The encoder of one source and codec on a thread of its own: one encode for all viewers. Takes the newest picture of a feed while it is
 /// watched; frames go to the reactor through a bounded mailbox.
-public final class EncoderThread: FrameSource {
+public final class EncoderThread: Sendable {
     public struct Settings: Sendable {
         public var codec: CodecKind
         /// bit/s at most.
@@ -62,10 +62,8 @@ public final class EncoderThread: FrameSource {
         try WorkerThread.start("waldo-encoder") { [self] in run() }
     }
 
-    public var codec: CodecKind { settings.codec }
-    public var fullBitrate: Int { settings.bitrate }
-    /// With smaller pictures less is still worth seeing.
-    public var leastBitrate: Int { settings.usesLadder ? min(settings.bitrate, max(settings.bitrate / 10, 100_000)) : settings.bitrate / 4 }
+    /// bit/s that are still worth encoding for a single viewer: with smaller pictures less is.
+    var leastBitrate: Int { settings.usesLadder ? min(settings.bitrate, max(settings.bitrate / 10, 100_000)) : settings.bitrate / 4 }
 
     public func requestKeyFrame() { wantsKeyFrame.store(true, ordering: .relaxed) }
     public func setBitrate(_ bitsPerSecond: Int) { bitrate.store(bitsPerSecond, ordering: .relaxed) }
@@ -100,15 +98,20 @@ public final class EncoderThread: FrameSource {
     // MARK: The thread
 
     private func run() {
-        do {
-            if settings.replays { try replay() } else { try loop() }
-        } catch {
-            // The settings were accepted a moment ago: what fails here is the machine.
-            let text = "waldo: the encoder stopped: \(error). Restart; if it stays, check memory and the codec library.\n"
-            _ = unsafe write(2, text, text.utf8.count)
+        // The settings were accepted a moment ago: what fails here is the machine, or the library. A fresh encoder may do better.
+        while isRunning.load(ordering: .relaxed) {
+            do {
+                if settings.replays { try replay() } else { try loop() }
+            } catch {
+                let text = "waldo: the \(settings.codec.name) encoder failed and is made anew: \(error). If it stays, check memory.\n"
+                _ = unsafe write(2, text, text.utf8.count)
+                requestKeyFrame()
+                WorkerThread.sleep(until: MonotonicClock.now() + .seconds(1))
+            }
         }
     }
 
+    /// Returns when it is told to stop.
     private func loop() throws {
         var stage = try EncoderStage(settings, settings.video(feed))
         while case .element(let captured) = pictures.next(), isRunning.load(ordering: .relaxed) {

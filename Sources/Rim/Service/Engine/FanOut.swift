@@ -12,7 +12,7 @@ public final class FanOut {
         var target: Int
     }
 
-    private let source: any FrameSource
+    private let encoder: EncoderThread
     private let reactor: Reactor
     private var packetiser: VideoPacketiser
     private var viewers: [Int: Viewer] = [:]
@@ -30,15 +30,15 @@ public final class FanOut {
     private static let recordedKeyFrameInterval = Duration.seconds(10)
     private var lastKeyFrame: Instant?
 
-    public init(_ source: any FrameSource, reactor: Reactor) throws(SystemError) {
-        (self.source, self.reactor) = (source, reactor)
-        packetiser = VideoPacketiser(codec: source.codec)
-        try source.frames.open(on: reactor) { [weak self] frame in self?.send(frame) }
+    public init(_ encoder: EncoderThread, reactor: Reactor) throws(SystemError) {
+        (self.encoder, self.reactor) = (encoder, reactor)
+        packetiser = VideoPacketiser(codec: encoder.settings.codec)
+        try encoder.frames.open(on: reactor) { [weak self] frame in self?.send(frame) }
         laterRequest = reactor.makeTimer { [weak self] _ in self?.requestKeyFrame() }
     }
 
     public var viewerCount: Int { viewers.count }
-    public var codec: CodecKind { source.codec }
+    public var codec: CodecKind { encoder.settings.codec }
 
     /// Who alone may pull the bitrate under a quarter of what was asked for, because this viewer's picture matters most: who drives.
     /// A session's `id`; an only viewer needs no naming.
@@ -47,7 +47,7 @@ public final class FanOut {
     /// Gets every frame beside the viewers, on the reactor: a recorder. The source runs while there is one, and begins with a key frame.
     public var onFrame: ((EncodedFrame) -> Void)? {
         didSet {
-            source.setWatched(isWatched)
+            encoder.setWatched(isWatched)
             if oldValue == nil, onFrame != nil { requestKeyFrame() }
         }
     }
@@ -59,16 +59,16 @@ public final class FanOut {
 
     /// No frame comes any more.
     public func stop() {
-        source.stop()
-        source.frames.close(on: reactor)
+        encoder.stop()
+        encoder.frames.close(on: reactor)
         laterRequest = nil
         viewers.removeAll()
     }
 
     public func add(_ session: PeerSession, _ transceiver: TransceiverID) {
         guard viewers[session.id] == nil else { return }
-        viewers[session.id] = Viewer(session: session, transceiver: transceiver, target: source.fullBitrate)
-        source.setWatched(true)
+        viewers[session.id] = Viewer(session: session, transceiver: transceiver, target: encoder.settings.bitrate)
+        encoder.setWatched(true)
         if let key = recent.first, key.isKeyFrame, MonotonicClock.now() - key.captureTime < Self.keyFrameInterval {
             session.with { peer, now in
                 for frame in recent { peer.send(frame, on: transceiver, at: now) }
@@ -80,7 +80,7 @@ public final class FanOut {
 
     public func remove(_ session: PeerSession) {
         viewers[session.id] = nil
-        source.setWatched(isWatched)
+        encoder.setWatched(isWatched)
         if viewers.isEmpty { recent.removeAll() }
         chooseBitrate()
     }
@@ -93,7 +93,7 @@ public final class FanOut {
         }
         lastKeyFrameRequest = now
         laterRequest?.deadline = nil
-        source.requestKeyFrame()
+        encoder.requestKeyFrame()
     }
 
     /// What one viewer's path carries. The encoder follows the slowest, but not below a quarter of what was asked for:
@@ -104,11 +104,11 @@ public final class FanOut {
     }
 
     private func chooseBitrate() {
-        let full = source.fullBitrate
+        let full = encoder.settings.bitrate
         let slowest = viewers.values.map { max($0.target, full / 4) }.min() ?? full
         let first = viewers.count == 1 ? viewers.values.first : leader.flatMap { viewers[$0] }
-        let wanted = min(slowest, first.map { max($0.target, source.leastBitrate) } ?? full)
-        source.setBitrate(min(wanted, full))
+        let wanted = min(slowest, first.map { max($0.target, encoder.leastBitrate) } ?? full)
+        encoder.setBitrate(min(wanted, full))
     }
 
     private func send(_ encoded: EncodedFrame) {
