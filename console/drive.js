@@ -268,6 +268,7 @@ export class DriveScreen {
     const { state, telemetry, lease, session } = this.#link;
     const seen = lease && { ...lease, request: lease.request && { ...lease.request, mine: lease.request.session === session } };
     const { level, title, words } = situation({ state, telemetry, lease: seen, control: this.#control,
+      mayDrive: this.#link.rights.includes('drive'),
       stickWaitsFor: this.#pad.state && this.#pad.waitsFor, touch: this.touch });
     const element = $('situation');
     setAttribute(element, 'data-level', level);
