@@ -47,14 +47,20 @@ let package = Package(
         module("Core/Robot", ["Wire"]),
         module("Core/Teleop", ["Wire", "Robot"]),
         module("Core/Contracts", ["Wire", "Robot", "Teleop"]),
+        module("Core/Recording", ["Wire"]),
 
         // Rim: touches the outside world, one C family each.
         module("Rim/Reactor", ["Wire", "CLinux"]),
         module("Rim/Crypto", ["Wire", "RTC", "COpenSSL"]),
         module("Rim/DataLink", ["Wire", "RTC", "CUsrsctp"]),
         module("Rim/Web", ["Wire", "HTTP", "Reactor", "CZlib"]),
-        module("Rim/Media", ["Wire", "RTC", "Reactor", "COpenH264", "CVPX", "COpus"]),
-        module("Rim/Service", ["Wire", "RTC", "HTTP", "Robot", "Teleop", "Contracts", "Web", "Reactor", "Crypto", "DataLink", "Media"]),
+        module("Rim/Media", ["Wire", "RTC", "Reactor", "COpenH264", "CVPX", "COpus", "CYUV", "CTurboJPEG"]),
+        module(
+            "Rim/Service",
+            [
+                "Wire", "RTC", "HTTP", "Robot", "Teleop", "Contracts", "Recording", "Web", "Reactor", "Crypto", "DataLink", "Media",
+                "CQRencode",
+            ]),
 
         .target(
             name: "SimDriver", dependencies: ["Wire", "Robot", "Media", "Reactor", "CMuJoCo"], path: "Sources/Rim/Drivers/Sim",
@@ -62,7 +68,8 @@ let package = Package(
 
         // App: composition roots.
         .executableTarget(
-            name: "waldo", dependencies: ["Wire", "RTC", "HTTP", "Reactor", "Crypto", "Web", "Service"], path: "Sources/App/waldo",
+            name: "waldo", dependencies: ["Wire", "RTC", "HTTP", "Recording", "Robot", "Media", "Reactor", "Crypto", "Web", "SimDriver", "Service"],
+            path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
         // Examples: one file each.
@@ -71,13 +78,13 @@ let package = Package(
         example("VideoSender", ["Wire", "RTC", "HTTP", "Reactor", "Crypto", "Web", "Media", "Service"]),
 
         // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.
-        .target(name: "FuzzTargets", dependencies: ["Wire", "RTC", "HTTP"], path: "Fuzz/Targets", swiftSettings: house),
+        .target(name: "FuzzTargets", dependencies: ["Wire", "RTC", "HTTP", "Recording", "Robot", "Teleop", "Contracts"], path: "Fuzz/Targets", swiftSettings: house),
         .executableTarget(name: "waldo-fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Driver", swiftSettings: house),
 
         // C: module maps and shims, one folder a library.
         .target(name: "CLinux", path: "Sources/C/CLinux"),
         library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("COpus"), library("CSRTP"),
-        library("CZlib"),
+        library("CZlib"), library("CQRencode"), library("CYUV"), library("CTurboJPEG"),
         // Its headers are fetched by scripts/setup; the library is opened when it is first needed.
         .target(name: "CMuJoCo", path: "Sources/C/CMuJoCo", cSettings: [.headerSearchPath("../../../.build-deps/mujoco/include")]),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
@@ -98,8 +105,9 @@ let package = Package(
         tests("ContractsTests", ["Wire", "Robot", "Teleop", "Contracts"], resources: [.copy("Resources")]),
         tests("ReactorTests", ["Wire", "Reactor", "TestSupport"]),
         tests("WebTests", ["Wire", "HTTP", "Reactor", "Crypto", "Web", "TestSupport"]),
+        tests("MediaTests", ["Wire", "RTC", "Reactor", "Media", "Service", "CTurboJPEG", "TestSupport"]),
+        tests("RecordingTests", ["Wire", "RTC", "Reactor", "Recording", "Service", "TestSupport"]),
         tests("SimDriverTests", ["Wire", "Robot", "Media", "Reactor", "SimDriver", "TestSupport"]),
-        tests("MediaTests", ["Wire", "RTC", "Media"]),
     ],
     swiftLanguageModes: [.v6]
 )

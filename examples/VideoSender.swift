@@ -11,7 +11,7 @@ import Wire
 @main actor VideoSender {
     nonisolated let reactor: Reactor
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
-    private var host: PeerHost!, fanOut: FanOut!, web: HTTPServer!
+    private var host: PeerHost!, camera: TestCamera!, fanOut: FanOut!, web: HTTPServer!
 
     init() throws { reactor = try Reactor(name: "video-sender") }
     static func main() async throws {
@@ -23,8 +23,9 @@ import Wire
 
     func start() throws {
         host = try PeerHost(reactor: reactor, environment: try EngineEnvironment(), port: 0)
-        let camera = VideoEncoderSettings(width: 1280, height: 720, rate: 30, bitrate: 1_500_000)
-        fanOut = try FanOut(try EncoderThread(EncoderThread.Settings(codec: .vp8, video: camera)), reactor: reactor)
+        camera = try TestCamera(feed: PictureFeed(name: "test", width: 1280, height: 720, rate: 30))
+        let settings = EncoderThread.Settings(codec: .vp8, bitrate: 1_500_000)
+        fanOut = try FanOut(try EncoderThread(feed: camera.feed, settings: settings), reactor: reactor)
         let router = Router()
         router.post("/whep", "A viewer's offer") { [unowned self] request in try assumeIsolated { try $0.answer(request) } }
         web = HTTPServer(handler: router, reactor: reactor)

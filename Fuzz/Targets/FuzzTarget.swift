@@ -10,6 +10,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case dcep, address, base64
     case json, httpRequest, httpResponse, chunkedBody, webSocket, proxyHeader, forwarded, multipart
     case url, eventStream, noProxy
+    case teleop
+    case mcap, compressedVideo
 
     public func run(_ bytes: Span<UInt8>) {
         switch self {
@@ -49,6 +51,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .url: Self.url(bytes)
         case .eventStream: Self.eventStream(bytes)
         case .noProxy: Self.noProxy(bytes)
+        case .teleop: Self.teleop(bytes)
+        case .mcap: Self.mcap(bytes)
+        case .compressedVideo: Self.compressedVideo(bytes)
         case .address: if let address = IPAddress(bytes.text) { precondition(IPAddress(address.description) == address, "\(address)") }
         case .base64: if let plain = Base64.decode(bytes.text) { precondition(Base64.encode(plain) == bytes.text, "not canonical") }
         }

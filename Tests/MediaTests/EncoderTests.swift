@@ -61,4 +61,19 @@ final class EncoderTests: XCTestCase {
             XCTAssertEqual(TestPattern.readTimeCode(camera.next(unixMilliseconds: time)), UInt32(truncatingIfNeeded: time))
         }
     }
+
+    /// A path that collapses and comes back: any rate may follow any other.
+    func testAnyBitrateMayFollowAnyOther() throws {
+        for codec in [CodecKind.h264, .vp8] {
+            let encoder = try makeVideoEncoder(codec, VideoEncoderSettings(width: 320, height: 240, rate: 30, bitrate: 2_500_000))
+            var picture = Picture(width: 320, height: 240)
+            for bitrate in [100_000, 2_500_000, 1_900_000, 250_000, 251_000, 30_000, 10_000_000, 99_999] {
+                try encoder.setBitrate(bitrate)
+                picture.bytes[0] &+= 1
+                var frame: [UInt8] = []
+                _ = try encoder.encode(picture, forcesKeyFrame: true, into: &frame)
+                XCTAssertFalse(frame.isEmpty, "\(codec) at \(bitrate)")
+            }
+        }
+    }
 }

@@ -68,10 +68,10 @@ extension CommandLineOptions {
 
 func runBenchGet(_ arguments: [String]) -> Never {
     let line = CommandLineOptions(
-        Array(arguments.first?.hasPrefix("--") == false ? arguments.dropFirst() : arguments[...]),
+        arguments.first?.hasPrefix("--") == false ? Array(arguments.dropFirst()) : arguments,
         known: clientOptions.union(["method", "body", "output", "repeat", "redirects", "timeout"]), switches: ["gzip", "tls-insecure"],
         usage: benchGetUsage)
-    let body = line.text("body").map(read(body:))
+    let body = line.text("body").map { read(body: $0) }
     let method = HTTPMethod(rawValue: line.text("method") ?? (body == nil ? "GET" : "POST"))
     guard HTTPFields.isName(method.rawValue) else { fail("--method: expected a method, got `\(method)`") }
     var request = HTTPClientRequest(method, line.url(arguments.first, usage: benchGetUsage), fields: line.fields(), body: body ?? [])
@@ -113,14 +113,7 @@ private func show(_ head: HTTPClientHead) {
 
 private func read(body text: String) -> [UInt8] {
     guard text.hasPrefix("@") else { return Array(text.utf8) }
-    let path = String(text.dropFirst())
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { fail("--body: cannot read \(path)") }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var piece = [UInt8](repeating: 0, count: 1 << 20)
-    while case let count = unsafe read(descriptor, &piece, piece.count), count > 0 { bytes += piece[..<count] }
-    return bytes
+    do { return try readFile(String(text.dropFirst()), limit: 1 << 30) } catch { fail("--body: \(error)") }
 }
 
 private func write(all bytes: [UInt8], to descriptor: Int32) {

@@ -8,6 +8,9 @@ let usage = """
 
     usage: waldo COMMAND [OPTIONS]
 
+      up             a simulated robot to drive from a browser: the main thing
+      config         the settings of `up` that are in effect, and where they come from
+      replay         what a recording shows
       bench source   serve a live test picture to browsers, and measure it
       bench viewers  many viewers of a WHEP server, and what they receive
       bench web      the web server with one of each thing that it does
@@ -15,6 +18,7 @@ let usage = """
       bench get      fetch with the HTTP client
       bench ws       talk over a WebSocket
       bench peer     one peer that is driven by lines: for measurements and interoperability tests
+      bench record   record a synthetic drive, for tests
       help           this text; `waldo COMMAND --help` says more
     """
 

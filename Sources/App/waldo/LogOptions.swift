@@ -15,18 +15,30 @@ struct LogOptions {
     let logsRequests: Bool
     private let format: LogFormat
 
-    /// Also sets the program's level.
     init(_ line: CommandLineOptions) {
-        if let text = line.text("log-level") {
+        self.init(
+            level: line.text("log-level"), format: line.text("log-format"), redacts: line.isOn("log-redact"),
+            requests: line.isOn("access-log"))
+    }
+
+    init(_ settings: Settings) {
+        self.init(
+            level: settings.text("log-level"), format: settings.text("log-format"), redacts: settings.isOn("log-redact"),
+            requests: settings.isOn("access-log"))
+    }
+
+    /// Also sets the program's level.
+    private init(level: String?, format: String?, redacts: Bool, requests: Bool) {
+        if let text = level {
             guard let level = LogLevel(text) else {
                 fail("--log-level: expected one of \(LogLevel.allCases.map(\.name).joined(separator: ", ")), got `\(text)`")
             }
             Logger.level = level
         }
-        let name = line.text("log-format") ?? "text"
+        let name = format ?? "text"
         guard let form = LogFormat.Form(rawValue: name) else { fail("--log-format: expected text or json, got `\(name)`") }
-        format = LogFormat(form, redactsAddresses: line.isOn("log-redact"))
-        logsRequests = line.isOn("access-log")
+        self.format = LogFormat(form, redactsAddresses: redacts)
+        logsRequests = requests
     }
 
     func logger(_ subject: String) -> Logger { Logger(subject, to: StandardErrorLog(format)) }

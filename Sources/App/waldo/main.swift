@@ -14,6 +14,8 @@ if unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors) =
 switch arguments.first {
 case nil, "help", "--help", "-h":
     print(usage)
+case "up": runUp(Array(arguments.dropFirst()))
+case "config": runConfig(Array(arguments.dropFirst()))
 case "bench":
     switch arguments.dropFirst().first {
     case "source": runBenchSource(Array(arguments.dropFirst(2)))
@@ -22,11 +24,15 @@ case "bench":
     case "web": runBenchWeb(Array(arguments.dropFirst(2)))
     case "web-load": runBenchWebLoad(Array(arguments.dropFirst(2)))
     case "get": runBenchGet(Array(arguments.dropFirst(2)))
+    case "record": runBenchRecord(Array(arguments.dropFirst(2)))
     case "ws": runBenchWebSocket(Array(arguments.dropFirst(2)))
     case "help", "--help", "-h": print(usage)
     case let other:
-        fail("bench: expected `source`, `viewers`, `peer`, `web`, `web-load`, `get` or `ws`, got `\(other ?? "nothing")`", usage: usage)
+        fail(
+            "bench: expected `source`, `viewers`, `peer`, `web`, `web-load`, `get`, `record` or `ws`, got `\(other ?? "nothing")`",
+            usage: usage)
     }
+case "replay": runReplay(Array(arguments.dropFirst()))
 case let command?:
     fail("unknown command `\(command)`", usage: usage)
 }

@@ -14,3 +14,6 @@ static inline vpx_codec_err_t waldo_vp8_encoder_init(vpx_codec_ctx_t *context, c
 static inline vpx_codec_err_t waldo_vp8_decoder_init(vpx_codec_ctx_t *context) {
   return vpx_codec_dec_init(context, vpx_codec_vp8_dx(), 0, 0);
 }
+static inline vpx_codec_err_t waldo_vp8_is_corrupt(vpx_codec_ctx_t *context, int *answer) {
+  return vpx_codec_control_(context, VP8D_GET_FRAME_CORRUPTED, answer);
+}

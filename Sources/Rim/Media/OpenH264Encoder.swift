@@ -7,10 +7,13 @@ import RTC
     private let settings: VideoEncoderSettings
     private let encoder: UnsafeMutablePointer<ISVCEncoder?>
     private var count: Int64 = 0
+    /// bit/s.
+    private var current: Int
 
     public init(_ settings: VideoEncoderSettings) throws(MediaError) {
         try settings.check()
         self.settings = settings
+        current = settings.bitrate
         var made: UnsafeMutablePointer<ISVCEncoder?>?
         guard unsafe WelsCreateSVCEncoder(&made) == 0, let made = unsafe made else { throw .library("WelsCreateSVCEncoder", code: -1) }
         unsafe encoder = made
@@ -90,9 +93,12 @@ import RTC
         }
     }
 
+    /// The most may never be less than what is asked for, not even between the two calls.
     public func setBitrate(_ bitrate: Int) throws(MediaError) {
-        try setOption(ENCODER_OPTION_MAX_BITRATE, bitrate * 5 / 4)
+        if bitrate > current { try setOption(ENCODER_OPTION_MAX_BITRATE, bitrate * 5 / 4) }
         try setOption(ENCODER_OPTION_BITRATE, bitrate)
+        if bitrate < current { try setOption(ENCODER_OPTION_MAX_BITRATE, bitrate * 5 / 4) }
+        current = bitrate
     }
 
     private func setOption(_ option: ENCODER_OPTION, _ bitrate: Int) throws(MediaError) {

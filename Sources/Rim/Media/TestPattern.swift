@@ -12,11 +12,13 @@ public struct TestPattern: Sendable {
     private static let black: UInt8 = 16
 
     private var picture: Picture
+    private var bandTop = 0
+    /// The picture before, with its band: whoever was given it has let go of it by the time that it is drawn in again, and nothing is copied.
+    private var spare: (picture: Picture, bandTop: Int)
     private let scene: Picture
     /// What the band shows pieces of.
     private let texture: [UInt8]
     private let bandHeight: Int
-    private var bandTop = 0
     private var random = SeededRandom(seed: 1)
     private var count = 0
     /// Rows of the texture more than a band is high: as many places to begin.
@@ -34,6 +36,7 @@ public struct TestPattern: Sendable {
     public init(width: Int, height: Int, bitsPerPicture: Int = 50_000) {
         scene = Self.makeScene(width: width, height: height)
         picture = scene
+        spare = (scene, 0)
         let blocks = max(1, bitsPerPicture / Self.bitsPerBlock), blocksPerRow = max(1, width / Self.block)
         bandHeight = min(max(height / 2, 2), (blocks + blocksPerRow - 1) / blocksPerRow * Self.block)
         texture = Self.makeTexture(width: width + Self.textureMargin, height: bandHeight + Self.textureSlack)
@@ -82,6 +85,8 @@ public struct TestPattern: Sendable {
 
     /// The next picture, with the time that it is told.
     public mutating func next(unixMilliseconds: Int64) -> Picture {
+        swap(&picture, &spare.picture)
+        swap(&bandTop, &spare.bandTop)
         moveBand()
         drawTimeCode(UInt32(truncatingIfNeeded: unixMilliseconds))
         count += 1

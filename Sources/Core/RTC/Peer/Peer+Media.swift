@@ -31,6 +31,11 @@ extension Peer {
         videoSenders.first { $0.id == transceiver }?.sender.timestamp(of: frame)
     }
 
+    /// The source's own timestamp, as frames bear it, of what this peer calls `timestamp`; nil: the transceiver sends no video.
+    public func sourceTimestamp(_ timestamp: UInt32, on transceiver: TransceiverID) -> UInt32? {
+        videoSenders.first { $0.id == transceiver }.map { timestamp &- $0.sender.timestampOffset }
+    }
+
     /// What the frames and sounds of this peer may cost together, without packet headers, bit/s.
     public var targetBitrate: Int { media?.congestion.payloadBitrate ?? configuration.bitrate.start }
     private mutating func currentTarget() -> Int { media == nil ? configuration.bitrate.start : media!.congestion.payloadBitrate }

@@ -41,7 +41,7 @@ struct VideoSender {
 
     private var sequenceNumber: UInt16
     private var rtxSequenceNumber: UInt16
-    private let timestampOffset: UInt32
+    let timestampOffset: UInt32
     private var queue = Ring<PacketisedFrame>(limit: 8)
     private var nextPacket = 0
     private var packetsPerStep = 0

@@ -56,6 +56,13 @@ public final class MetricFamily<Member: Metric> {
         for index in position..<members.count { positions[members[index].values] = index }
     }
 
+    /// For a family whose subjects are looked up anew before each reading.
+    public func removeAll() {
+        positions.removeAll()
+        members.removeAll()
+        overflow = nil
+    }
+
     private func overflowing() -> Member {
         overflows += 1
         if let overflow { return overflow }

@@ -45,7 +45,7 @@ public actor PeerBench {
     private var session: PeerSession?
     private var video: TransceiverID?
     private var audio: TransceiverID?
-    private var encoder: EncoderThread?
+    private var camera: TestCamera?
     private var fanOut: FanOut?
     private var tone: ToneSource?
     private var channels: [DataChannelID: String] = [:]
@@ -100,11 +100,10 @@ public actor PeerBench {
             if let direction = options.audio { audio = peer.addTransceiver(.audio, direction: direction, trackID: "audio") }
         }
         if options.video?.sends == true, let codec = options.codecs.first {
-            let settings = VideoEncoderSettings(
-                width: options.width, height: options.height, rate: options.rate, bitrate: options.bitrate)
-            let encoder = try EncoderThread(EncoderThread.Settings(codec: codec, video: settings))
-            fanOut = try FanOut(encoder, reactor: reactor)
-            self.encoder = encoder
+            let feed = PictureFeed(name: "video", width: options.width, height: options.height, rate: options.rate)
+            let settings = EncoderThread.Settings(codec: codec, bitrate: options.bitrate, usesLadder: false)
+            fanOut = try FanOut(try EncoderThread(feed: feed, settings: settings), reactor: reactor)
+            camera = try TestCamera(feed: feed, bitsPerPicture: options.bitrate / options.rate)
         }
         if options.audio?.sends == true { tone = try ToneSource(reactor: reactor) }
     }
@@ -215,7 +214,8 @@ public actor PeerBench {
 
     private func end() {
         if let session { host?.remove(session) }
-        encoder?.stop()
+        camera?.stop()
+        fanOut?.stop()
         onEnd()
     }
 

@@ -20,6 +20,8 @@ public actor SourceServer {
         public var bitrate = 1_500_000
         /// Two seconds, encoded once, again and again.
         public var replays = false
+        /// Serves the video of this recording instead of the test pattern.
+        public var recording: String?
         /// UDP and ICE-TCP port for all peers; 0: the kernel chooses.
         public var mediaPort: UInt16 = 0
         /// Put into candidates instead of this machine's own addresses.
@@ -36,6 +38,8 @@ public actor SourceServer {
     private let options: Options
     private var host: PeerHost?
     private var fanOut: FanOut?
+    private var camera: TestCamera?
+    private var recorded: RecordedCamera?
     private var encoder: EncoderThread?
     private var http: HTTPServer?
     private let metrics = MetricsRegistry()
@@ -60,8 +64,7 @@ public actor SourceServer {
 
     /// Begins to serve; answers the port of the page.
     public func start() throws -> UInt16 {
-        let video = VideoEncoderSettings(width: options.width, height: options.height, rate: options.rate, bitrate: options.bitrate)
-        let encoder = try EncoderThread(EncoderThread.Settings(codec: options.codec, video: video, replays: options.replays))
+        let encoder = try makeEncoder()
         let environment = try EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
         let host = try PeerHost(
             reactor: reactor, environment: environment, port: options.mediaPort, advertised: options.advertised)
@@ -79,9 +82,25 @@ public actor SourceServer {
         return try server.listen(SocketAddress(options.bind, options.port)).port
     }
 
+    private func makeEncoder() throws -> EncoderThread {
+        // The time code is only read at the full size.
+        let settings = EncoderThread.Settings(
+            codec: options.codec, bitrate: options.bitrate, usesLadder: false, replays: options.replays)
+        if let path = options.recording {
+            let recorded = try RecordedCamera(path: path)
+            self.recorded = recorded
+            return try EncoderThread(feed: recorded.feed, settings: settings)
+        }
+        let feed = PictureFeed(name: "source", width: options.width, height: options.height, rate: options.rate)
+        if !options.replays { camera = try TestCamera(feed: feed, bitsPerPicture: options.bitrate / options.rate) }
+        return try EncoderThread(feed: feed, settings: settings)
+    }
+
     /// Says goodbye to every peer.
     public func stop() {
-        encoder?.stop()
+        camera?.stop()
+        recorded?.stop()
+        fanOut?.stop()
         for viewer in viewers.values { host?.remove(viewer.session) }
     }
 
@@ -251,7 +270,7 @@ public actor SourceServer {
         for statistics in all { moment.totals.add(statistics) }
         (moment.peers, moment.connected) = (all.count, all.count { $0.state == .connected })
         (moment.viewers, moment.keyFrames) = (fanOut?.viewerCount ?? 0, fanOut?.keyFrames ?? 0)
-        if let encoder { moment.encoded = encoder.statistics }
+        if let encoder { moment.encoded = (encoder.statistics.frames, encoder.statistics.seconds) }
         if let host { (moment.socket, moment.strangers) = (host.socketStatistics, host.strangers) }
         return moment
     }

@@ -13,6 +13,7 @@ public final class FanOut {
     }
 
     private let encoder: EncoderThread
+    private let reactor: Reactor
     private var packetiser: VideoPacketiser
     private var viewers: [Int: Viewer] = [:]
     /// Since the last key frame, while that is young: a late joiner begins with them at once.
@@ -25,20 +26,48 @@ public final class FanOut {
 
     /// Key-frame requests of all viewers together reach the encoder at most this often.
     private static let keyFrameInterval = Duration.milliseconds(300)
+    /// Whoever looks at a recording can begin at any of its key frames.
+    private static let recordedKeyFrameInterval = Duration.seconds(10)
+    private var lastKeyFrame: Instant?
 
     public init(_ encoder: EncoderThread, reactor: Reactor) throws(SystemError) {
-        self.encoder = encoder
+        (self.encoder, self.reactor) = (encoder, reactor)
         packetiser = VideoPacketiser(codec: encoder.settings.codec)
-        try encoder.frames.open(on: reactor) { [unowned self] frame in send(frame) }
+        try encoder.frames.open(on: reactor) { [weak self] frame in self?.send(frame) }
         laterRequest = reactor.makeTimer { [weak self] _ in self?.requestKeyFrame() }
     }
 
     public var viewerCount: Int { viewers.count }
     public var codec: CodecKind { encoder.settings.codec }
 
+    /// Who alone may pull the bitrate under a quarter of what was asked for, because this viewer's picture matters most: who drives.
+    /// A session's `id`; an only viewer needs no naming.
+    public var leader: Int? { didSet { if leader != oldValue { chooseBitrate() } } }
+
+    /// Gets every frame beside the viewers, on the reactor: a recorder. The source runs while there is one, and begins with a key frame.
+    public var onFrame: ((EncodedFrame) -> Void)? {
+        didSet {
+            encoder.setWatched(isWatched)
+            if oldValue == nil, onFrame != nil { requestKeyFrame() }
+        }
+    }
+
+    /// Told of every frame on its way to viewers, before they get it; keeps nothing running.
+    var onSending: ((EncodedFrame) -> Void)?
+
+    private var isWatched: Bool { onFrame != nil || !viewers.isEmpty }
+
+    /// No frame comes any more.
+    public func stop() {
+        encoder.stop()
+        encoder.frames.close(on: reactor)
+        laterRequest = nil
+        viewers.removeAll()
+    }
+
     public func add(_ session: PeerSession, _ transceiver: TransceiverID) {
         guard viewers[session.id] == nil else { return }
-        viewers[session.id] = Viewer(session: session, transceiver: transceiver, target: encoder.settings.video.bitrate)
+        viewers[session.id] = Viewer(session: session, transceiver: transceiver, target: encoder.settings.bitrate)
         encoder.setWatched(true)
         if let key = recent.first, key.isKeyFrame, MonotonicClock.now() - key.captureTime < Self.keyFrameInterval {
             session.with { peer, now in
@@ -51,7 +80,7 @@ public final class FanOut {
 
     public func remove(_ session: PeerSession) {
         viewers[session.id] = nil
-        encoder.setWatched(!viewers.isEmpty)
+        encoder.setWatched(isWatched)
         if viewers.isEmpty { recent.removeAll() }
         chooseBitrate()
     }
@@ -68,19 +97,27 @@ public final class FanOut {
     }
 
     /// What one viewer's path carries. The encoder follows the slowest, but not below a quarter of what was asked for:
-    /// a viewer slower than that loses frames, the others lose nothing.
+    /// a viewer slower than that loses frames, the others lose nothing. Only the leader's or an only viewer's path may ask for less.
     public func setTarget(_ bitrate: Int, for session: PeerSession) {
         viewers[session.id]?.target = bitrate
         chooseBitrate()
     }
 
     private func chooseBitrate() {
-        let full = encoder.settings.video.bitrate
-        let slowest = viewers.values.map(\.target).min() ?? full
-        encoder.setBitrate(min(max(slowest, full / 4), full))
+        let full = encoder.settings.bitrate
+        let slowest = viewers.values.map { max($0.target, full / 4) }.min() ?? full
+        let first = viewers.count == 1 ? viewers.values.first : leader.flatMap { viewers[$0] }
+        let wanted = min(slowest, first.map { max($0.target, encoder.leastBitrate) } ?? full)
+        encoder.setBitrate(min(wanted, full))
     }
 
     private func send(_ encoded: EncodedFrame) {
+        onSending?(encoded)
+        if let onFrame {
+            onFrame(encoded)
+            if encoded.isKeyFrame { lastKeyFrame = encoded.captureTime }
+            if let last = lastKeyFrame, encoded.captureTime - last > Self.recordedKeyFrameInterval { requestKeyFrame() }
+        }
         guard let frame = packetiser.packetise(encoded) else { return }
         framesSent += 1
         remember(frame)

@@ -1,0 +1,100 @@
+import Glibc
+import Reactor
+import Robot
+import Service
+import Wire
+
+/// What `waldo up` can be told, and what it makes of it.
+enum UpSettings {
+    static let options: [Settings.Option] = [
+        .init("port", "N", "HTTP port, 0: any free one", "8000"),
+        .init(
+            "bind", "LIST", "HTTP addresses, comma-separated; others than this machine's own\nloopback need a token or --insecure",
+            "127.0.0.1"),
+        .init("profile", "NAME", "the safety profile: lan or wan", "lan"),
+        .init("world", "FILE", "an MJCF world for the simulated robot; none: a furnished home"),
+        .init("quality", "NAME", "of the simulated picture: low or high (shadows, reflections)", "low"),
+        .init("size", "WxH", "pixels of the robot's front camera", "1280x720"),
+        .init("bitrate", "N", "kbit/s of a 1280x720 picture at 30 a second; less when paths carry less", "2500"),
+        .init("data", "DIR", "where recordings go", dataFolder()),
+        .init("record", nil, "record video, telemetry and every command with its verdict (MCAP)"),
+        .init("record-limit", "MB", "recordings of this run at most", "4096"),
+        .init("token", "TEXT", "whoever shows it may drive and supervise; made up when needed and not given"),
+        .init("viewer-token", "TEXT", "whoever shows it may watch, and pull the emergency stop"),
+        .init("insecure", nil, "no token, whoever can reach it: on networks that you trust with the robot"),
+        .init("media-port", "N", "UDP and TCP port for all media, 0: any free one", "0"),
+        .init("advertise", "LIST", "addresses to tell browsers instead of this machine's own (NAT, containers)"),
+        .init("tls-certificate", "FILE", "speak TLS with this certificate (PEM)"),
+        .init("tls-key", "FILE", "its key"),
+        .init("tls-self-signed", nil, "speak TLS with a certificate made now, and print its fingerprint"),
+        .init("console", "DIR", "the folder of the console's files", installationFolder() + "/console"),
+        .init("config", "FILE", "read these settings from a JSON file: {\"port\": 8080, …}"),
+        .init("log-level", "LEVEL", "trace, debug, info, warning or error", "info"),
+        .init("log-format", "NAME", "text for people, json for machines", "text"),
+        .init("log-redact", nil, "addresses in the log lose their last part"),
+        .init("access-log", nil, "a line for each request"),
+    ]
+    static let secrets: Set = ["token", "viewer-token"]
+
+    static func station(_ settings: Settings) -> StationOptions {
+        var options = StationOptions(console: settings.text("console") ?? "console")
+        options.port = UInt16(settings.number("port", 0...65_535))
+        options.bind = settings.addresses("bind")
+        if options.bind.isEmpty { fail("\(settings.source("bind")): expected at least one address") }
+        options.profile = settings.choice("profile", ["lan", "wan"]) == "wan" ? .wan : .lan
+        options.bitrate = settings.number("bitrate", 100...100_000) * 1000
+        options.mediaPort = UInt16(settings.number("media-port", 0...65_535))
+        options.advertised = settings.addresses("advertise")
+        options.tls = tls(settings)
+        guardAccess(settings, &options)
+        options.recordingLimit = settings.number("record-limit", 4...1_000_000) << 20
+        if settings.isOn("record") { options.recording = recording(in: settings.text("data") ?? dataFolder()) }
+        let log = LogOptions(settings)
+        (options.log, options.logsRequests) = (log.logger("station"), log.logsRequests)
+        return options
+    }
+
+    /// Beyond this machine nobody comes without a token, unless somebody has said in so many words that they may.
+    private static func guardAccess(_ settings: Settings, _ options: inout StationOptions) {
+        options.token = settings.text("token")
+        options.viewerToken = settings.text("viewer-token")
+        for name in ["token", "viewer-token"] {
+            guard let token = settings.text(name) else { continue }
+            let isFit =
+                (8...256).contains(token.utf8.count) && token.utf8.allSatisfy { $0 > 32 && $0 < 127 && !"%&#+;,\"\\".utf8.contains($0) }
+            if !isFit { fail("\(settings.source(name)): expected 8 to 256 letters and digits, or - . _ ~") }
+        }
+        let isLocal = options.bind.allSatisfy(\.isLoopback)
+        if settings.isOn("insecure") {
+            if options.token != nil { fail("expected either --insecure or a token, got both") }
+            return
+        }
+        if options.token == nil, !isLocal || options.viewerToken != nil { options.token = makeToken() }
+    }
+
+    /// A file named for the moment; its folder is made.
+    private static func recording(in data: String) -> String {
+        let folder = data + "/recordings"
+        var path = ""
+        for part in folder.split(separator: "/", omittingEmptySubsequences: false) {
+            path += path.isEmpty && part.isEmpty ? "/" : (path.isEmpty || path == "/" ? "" : "/") + part
+            if unsafe mkdir(path, 0o755) != 0, errno != EEXIST { fail("--data: cannot make \(path): \(SystemError("mkdir", path))") }
+        }
+        return folder + "/" + fileName(unixSeconds: MonotonicClock.unixSeconds()) + ".mcap"
+    }
+
+    private static func makeToken() -> String { Hex.encode((0..<12).map { _ in UInt8.random(in: .min ... .max) }) }
+
+    private static func tls(_ settings: Settings) -> TLSSettings? {
+        let (certificate, key) = (settings.text("tls-certificate"), settings.text("tls-key"))
+        if settings.isOn("tls-self-signed") {
+            if certificate != nil || key != nil { fail("expected either --tls-self-signed or files, got both") }
+            return .selfSigned
+        }
+        guard let certificate, let key else {
+            if certificate != nil || key != nil { fail("--tls-certificate and --tls-key: expected both, got one") }
+            return nil
+        }
+        return .files([(certificate, key)])
+    }
+}

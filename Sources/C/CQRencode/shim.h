@@ -1,0 +1,3 @@
+// libqrencode 4.1: QR codes.
+#pragma once
+#include <qrencode.h>

@@ -1,0 +1,3 @@
+// libjpeg-turbo's own interface: whole pictures in memory, no longjmp.
+#pragma once
+#include <turbojpeg.h>

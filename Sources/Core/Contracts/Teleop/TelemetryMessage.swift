@@ -1,0 +1,71 @@
+import Robot
+import Teleop
+import Wire
+
+extension RobotMessage {
+    /// The newest of everything, as one session sees it (docs/teleop-protocol.md, `telemetry`). Nil telemetry: the driver has not reported yet.
+    public static func telemetry(
+        _ telemetry: RobotTelemetry?, _ control: RobotControl, for id: SessionID?, isRecording: Bool, viewers: Int, at now: Instant
+    ) -> JSON {
+        var message = JSONObject()
+        message["type"] = "telemetry"
+        message["time"] = milliseconds(telemetry?.time ?? now)
+        message["command"] = control.lastVerdict.map(command) ?? .null
+        message["counts"] = counts(control.counts)
+        message["safety"] = safety(control)
+        message["lease"] = lease(control, for: id, at: now)
+        if let telemetry { add(telemetry, to: &message) }
+        message["viewers"] = .integer(Int64(viewers))
+        message["recording"] = .bool(isRecording)
+        return .object(message)
+    }
+
+    public static func command(_ verdict: Verdict) -> JSON {
+        [
+            "seq": .integer(Int64(verdict.sequence)), "asked": velocity(verdict.asked), "applied": velocity(verdict.applied),
+            "rules": .array(verdict.changes.map { .string($0.rawValue) }), "refused": verdict.refused.map { .string($0.rawValue) } ?? .null,
+            "queue_age": age(verdict.queueingAge), "view_age": age(verdict.viewAge), "delay": age(verdict.delay),
+        ]
+    }
+
+    private static func age(_ duration: Duration?) -> JSON { duration.map { number($0.milliseconds) } ?? .null }
+
+    private static func counts(_ counts: ControlCounts) -> JSON {
+        let byRule = counts.byRule.sorted { $0.key.rawValue < $1.key.rawValue }
+        return [
+            "accepted": .integer(Int64(counts.accepted)), "changed": .integer(Int64(counts.changed)),
+            "refused": .integer(Int64(counts.refused)),
+            "by_rule": .object(JSONObject(byRule.map { ($0.key.rawValue, .integer(Int64($0.value))) })),
+        ]
+    }
+
+    private static func safety(_ control: RobotControl) -> JSON {
+        let gate = control.gate
+        return [
+            "state": .string(gate.state.name), "reason": gate.state.reason.map { .string($0.rawValue) } ?? .null,
+            "latched": .bool(gate.isLatched), "latched_by": control.latchedBy.map { .string($0) } ?? .null,
+            "rest_needed": .bool(gate.needsRest), "mode": .string(control.mode.rawValue), "fault": gate.fault.map { .string($0) } ?? .null,
+        ]
+    }
+
+    private static func add(_ telemetry: RobotTelemetry, to message: inout JSONObject) {
+        let (pose, imu, turning) = (telemetry.pose, telemetry.acceleration, telemetry.turning)
+        message["pose"] = ["x": number(pose.x), "y": number(pose.y), "yaw": number(pose.yaw)]
+        message["velocity"] = velocity(telemetry.velocity)
+        message["commanded"] = velocity(telemetry.commanded)
+        message["camera"] = ["pan": number(telemetry.camera.pan), "tilt": number(telemetry.camera.tilt)]
+        message["battery"] = telemetry.battery.map {
+            ["level": number($0.level), "volts": number($0.volts), "amperes": number($0.amperes)]
+        }
+        message["temperature"] = telemetry.temperature.map(number)
+        message["imu"] = [
+            "acceleration": .array([imu.x, imu.y, imu.z].map(number)), "turning": .array([turning.x, turning.y, turning.z].map(number)),
+        ]
+        message["ranges"] = .array(telemetry.ranges.map(number))
+        message["light"] = telemetry.light.map { .string($0) }
+        message["microphone"] = number(telemetry.microphoneLevel)
+        message["speaker"] = number(telemetry.speakerLevel)
+        let completed = telemetry.completed.sorted { $0.key < $1.key }
+        message["completed"] = .object(JSONObject(completed.map { ($0.key, .integer(Int64($0.value))) }))
+    }
+}

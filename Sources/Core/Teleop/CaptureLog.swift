@@ -1,0 +1,30 @@
+import Wire
+
+/// When each of the newest pictures was taken, by the number that travels with it: what tells how old the picture is that somebody acts on
+/// (specs: safety clause 2b).
+public struct CaptureLog: Sendable {
+    /// At 30 pictures a second some eight seconds: older than every limit on view age.
+    private var entries = Ring<Entry>(limit: 256)
+
+    private struct Entry: Sendable {
+        var ticks: UInt32
+        var captured: Instant
+    }
+
+    public init() {}
+
+    /// `ticks`: the RTP timestamp of the picture before a sender's own offset is added, 90 kHz.
+    public mutating func add(ticks: UInt32, captured: Instant) {
+        if entries.last?.ticks == ticks { return }
+        if entries.isFull { _ = entries.popFirst() }
+        _ = entries.append(Entry(ticks: ticks, captured: captured))
+    }
+
+    /// Nil: no such picture, or it was long ago.
+    public func captured(ticks: UInt32) -> Instant? {
+        for index in stride(from: entries.count - 1, through: 0, by: -1) where entries[index].ticks == ticks {
+            return entries[index].captured
+        }
+        return nil
+    }
+}

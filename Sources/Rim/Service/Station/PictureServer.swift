@@ -1,0 +1,140 @@
+import HTTP
+import Media
+import Reactor
+import Web
+import Wire
+
+/// One camera's pictures as JPEG: single ones and MJPEG, made on a thread of their own, once for all who want the same. Lives on the reactor.
+final class PictureServer {
+    private let feed: PictureFeed
+    private let orders: Inbox<Order>
+    private let results: Mailbox<Result>
+    private var waiting: [HTTPResponder] = []
+    private var readers: [Int: Reader] = [:]
+    private var nextReader = 0
+    /// Sizes being made now.
+    private var underWay: Set<Int> = []
+    private var ticker: ReactorTimer?
+    private let reactor: Reactor
+    /// Keeps the camera at its full rate while somebody reads.
+    private var subscription: Int?
+
+    /// Width 0: as it comes.
+    private struct Order: Sendable {
+        var picture: CapturedPicture
+        var width: Int
+    }
+
+    private struct Result: Sendable {
+        var width: Int
+        var jpeg: [UInt8]?
+    }
+
+    private struct Reader {
+        var stream: PictureStream
+        var width: Int
+        var interval: Duration
+        var next: Instant
+    }
+
+    static let mostReaders = 32
+    private static let mostWaiting = 64
+
+    init(_ feed: PictureFeed, reactor: Reactor) throws(SystemError) {
+        (self.feed, self.reactor) = (feed, reactor)
+        orders = try Inbox(limit: 8, leavesOut: .newest)
+        results = try Mailbox(limit: 8)
+        try results.open(on: reactor) { [weak self] result in self?.deliver(result) }
+        let (orders, results) = (orders, results)
+        try WorkerThread.start("waldo-jpeg") { Self.run(orders, results) }
+        ticker = reactor.makeTimer { [weak self] now in self?.tick(at: now) }
+    }
+
+    func stop() {
+        orders.close()
+        results.close(on: reactor)
+        for reader in readers.values { reader.stream.body.end() }
+        readers.removeAll()
+        if let subscription { feed.unsubscribe(subscription) }
+    }
+
+    // MARK: The thread
+
+    private static func run(_ orders: Inbox<Order>, _ results: Mailbox<Result>) {
+        let encoder = try? JPEGEncoder()
+        while case .element(let order) = orders.next() {
+            let jpeg = try? encoder?.encode(order.picture.picture, width: order.width == 0 ? nil : order.width)
+            _ = results.put(Result(width: order.width, jpeg: jpeg))
+        }
+    }
+
+    // MARK: Requests
+
+    func snapshot(_ responder: HTTPResponder) throws(HTTPProblem) {
+        guard waiting.count < Self.mostWaiting else {
+            throw HTTPProblem(.serviceUnavailable, "busy", "too many ask for pictures; try again")
+        }
+        guard order(width: 0) else {
+            throw HTTPProblem(.serviceUnavailable, "no_picture", "the camera has not given a picture yet; try again")
+        }
+        waiting.append(responder)
+    }
+
+    func stream(_ responder: HTTPResponder, rate: Int, width: Int?) throws(HTTPProblem) {
+        guard readers.count < Self.mostReaders else {
+            throw HTTPProblem(.serviceUnavailable, "busy", "too many watch this way; use WebRTC")
+        }
+        guard let stream = PictureStream(responder) else { return }
+        nextReader += 1
+        let number = nextReader
+        // Sizes in steps, so that readers share what is made.
+        let step = width.map { max($0 / 16 * 16, 64) } ?? 0
+        let now = MonotonicClock.now()
+        readers[number] = Reader(
+            stream: stream, width: step, interval: Duration(nanoseconds: 1_000_000_000 / Int64(rate)), next: now)
+        stream.body.onClose = { [weak self] in self?.leave(number) }
+        if subscription == nil { subscription = feed.subscribe { _ in } }
+        ticker?.deadline = now
+    }
+
+    private func leave(_ number: Int) {
+        readers[number] = nil
+        if readers.isEmpty, let number = subscription {
+            feed.unsubscribe(number)
+            subscription = nil
+        }
+    }
+
+    private func tick(at now: Instant) {
+        for number in readers.keys {
+            guard let reader = readers[number], now >= reader.next else { continue }
+            readers[number]?.next = max(reader.next + reader.interval, now)
+            _ = order(width: reader.width)
+        }
+        ticker?.deadline = readers.values.map(\.next).min()
+    }
+
+    /// False: there is no picture yet.
+    private func order(width: Int) -> Bool {
+        guard let picture = feed.newest else { return false }
+        if underWay.insert(width).inserted, !orders.put(Order(picture: picture, width: width)) { underWay.remove(width) }
+        return true
+    }
+
+    private func deliver(_ result: Result) {
+        underWay.remove(result.width)
+        if result.width == 0 {
+            for responder in waiting {
+                if let jpeg = result.jpeg {
+                    let fields: HTTPFields = ["Content-Type": "image/jpeg", "Cache-Control": "no-store"]
+                    responder.respond(HTTPResponse(.ok, fields: fields, body: .bytes(jpeg)))
+                } else {
+                    responder.respond(HTTPProblem(.internalServerError, "no_picture", "the picture could not be made into a JPEG"))
+                }
+            }
+            waiting.removeAll()
+        }
+        guard let jpeg = result.jpeg else { return }
+        for reader in readers.values where reader.width == result.width { reader.stream.send(jpeg.span) }
+    }
+}

@@ -1,0 +1,86 @@
+import HTTP
+import Teleop
+import Web
+import Wire
+
+/// Who may do what at a station: by a token, or everybody where it listens to this machine alone.
+struct StationAccess {
+    /// Nil: everybody supervises.
+    let token: String?
+    let viewerToken: String?
+    /// Without a token, only requests by these names are answered: a page elsewhere could have its own name lead here (DNS rebinding).
+    /// Nil: any.
+    let hosts: Set<String>?
+    static let cookie = "waldo_token"
+
+    /// `supervisor`, `viewer`, nil for what needs nobody, or the answer that refuses.
+    func user(of request: HTTPRequest) throws(HTTPProblem) -> String? {
+        let host = request.fields["host"] ?? ""
+        if let hosts, !hosts.contains(Self.name(host)) {
+            throw HTTPProblem(
+                .forbidden, "unknown_host", "this station answers to \(hosts.sorted().joined(separator: ", ")), not to \(Self.name(host))")
+        }
+        try checkOrigin(request, host)
+        if request.target.segments == ["api", "health"] { return nil }
+        guard let token else { return "supervisor" }
+        guard let shown = shown(by: request) else {
+            throw refusal(
+                "this station asks for its token: open the address that it printed when it started, "
+                    + "or send `Authorization: Bearer TOKEN`")
+        }
+        if Self.isSame(shown, token) { return "supervisor" }
+        if let viewerToken, Self.isSame(shown, viewerToken) { return "viewer" }
+        throw refusal("this token is not the station's; it prints the right one when it starts")
+    }
+
+    private func refusal(_ message: String) -> HTTPProblem {
+        HTTPProblem(.unauthorized, "unauthorized", message, fields: ["WWW-Authenticate": "Bearer"])
+    }
+
+    /// A page of another site may look at pictures, but asks for nothing that has an effect.
+    private func checkOrigin(_ request: HTTPRequest, _ host: String) throws(HTTPProblem) {
+        let hasEffect = request.method != .get && request.method != .head || request.fields.contains("upgrade")
+        guard hasEffect, let origin = request.fields["origin"] else { return }
+        let place = origin.split(separator: "/", omittingEmptySubsequences: true).last.map(String.init) ?? ""
+        guard place.lowercased() == host.lowercased() else {
+            throw HTTPProblem(.forbidden, "origin_not_allowed", "pages of \(origin) may not use this station")
+        }
+    }
+
+    /// Without the port.
+    private static func name(_ host: String) -> String {
+        if host.hasPrefix("[") { return String(host.dropFirst().prefix { $0 != "]" }) }
+        return String(host.prefix { $0 != ":" }).lowercased()
+    }
+
+    static func rights(of user: String?) -> Rights { user == "supervisor" ? .supervise : .viewer }
+
+    private func shown(by request: HTTPRequest) -> String? {
+        if let field = request.fields["authorization"] {
+            return field.lowercased().hasPrefix("bearer ") ? String(field.dropFirst(7)) : nil
+        }
+        if let token = request.target["token"] { return token }
+        for pair in (request.fields["cookie"] ?? "").split(separator: ";") {
+            let parts = pair.split(separator: "=", maxSplits: 1)
+            if parts.count == 2, parts[0].trimmed() == Self.cookie { return parts[1].trimmed() }
+        }
+        return nil
+    }
+
+    /// In a time that does not tell how much of it was right.
+    private static func isSame(_ a: String, _ b: String) -> Bool {
+        let (a, b) = (Array(a.utf8), Array(b.utf8))
+        var difference = a.count ^ b.count
+        for i in a.indices { difference |= Int(a[i] ^ b[i % max(b.count, 1)]) }
+        return difference == 0
+    }
+}
+
+extension Substring {
+    fileprivate func trimmed() -> String {
+        var text = self
+        while text.first == " " { text.removeFirst() }
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,204 @@
+import Contracts
+import HTTP
+import Media
+import RTC
+import Reactor
+import Robot
+import Teleop
+import Web
+import Wire
+
+/// What a station answers by HTTP (docs/teleop-protocol.md).
+extension StationServer {
+    /// Bytes.
+    static let longestOffer = 262_144
+
+    func router(_ console: StaticFiles) -> Router {
+        var common = RouterOptions()
+        (common.title, common.version, common.log) = ("Waldo station", waldoVersion, options.log.with(subject: "web"))
+        common.contentSecurityPolicy =
+            "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self' ws: wss:; frame-ancestors 'none'"
+        let isLocal = options.bind.allSatisfy(\.isLoopback)
+        let access = StationAccess(
+            token: options.token, viewerToken: options.viewerToken,
+            hosts: options.token == nil && isLocal ? ["localhost", "127.0.0.1", "::1"] : nil)
+        common.authenticate = { request throws(HTTPProblem) in try access.user(of: request) }
+        let router = Router(common)
+        addConsole(console, to: router)
+        addSessions(to: router)
+        addRobots(to: router)
+        router.addMetrics(metrics)
+        return router
+    }
+
+    private func addConsole(_ console: StaticFiles, to router: Router) {
+        for path in ["/", "/{rest*}"] {
+            var route = Route(
+                .get, path, "The console",
+                handler: .value { request in
+                    // The token goes into a cookie, and out of the address that people copy.
+                    if let token = request.target["token"], request.target.segments.isEmpty {
+                        let secure = request.client.isSecure ? "; Secure" : ""
+                        let cookie = "\(StationAccess.cookie)=\(token); Path=/; HttpOnly; SameSite=Strict\(secure)"
+                        return HTTPResponse(.seeOther, fields: ["Location": "/", "Set-Cookie": cookie, "Cache-Control": "no-store"])
+                    }
+                    return try console.answer(request, request.target.segments)
+                })
+            route.isHidden = path != "/"
+            router.add(route)
+        }
+    }
+
+    // MARK: WHEP
+
+    private func addSessions(to router: Router) {
+        add(.post, "/whep/{robot}", "An offer to see and drive a robot", body: "application/sdp", to: router) { station, request in
+            try station.offer(request)
+        }
+        add(
+            .patch, "/whep/{robot}/{session}", "Candidates, or a new offer", body: "application/trickle-ice-sdpfrag, application/sdp",
+            to: router
+        ) { station, request in try station.change(request) }
+        add(.delete, "/whep/{robot}/{session}", "The session's end", to: router) { station, request in
+            station.end(try station.session(request.parameters["session"]))
+            return HTTPResponse(.ok)
+        }
+        var socket = WebSocketOptions()
+        socket.connection.messageLimit = Self.longestOffer
+        var route = Route(
+            .get, "/api/signal", "Signalling by messages",
+            handler: .webSocket(socket) { [unowned self] session in signal(session) })
+        route.parameters = [.init("robot", .query, "Which robot; the first when absent")]
+        router.add(route)
+    }
+
+    private func offer(_ request: HTTPRequest) throws -> HTTPResponse {
+        guard request.fields["Content-Type"]?.hasPrefix("application/sdp") == true else {
+            throw HTTPProblem(.unsupportedMediaType, "content_type", "expected Content-Type: application/sdp")
+        }
+        let robot = try robot(request.parameters["robot"])
+        let description: SessionDescription
+        do throws(SDPError) { description = try SessionDescription(parsing: request.body) } catch { throw Self.badOffer("\(error)") }
+        let admission = try admit(description, to: robot, camera: request.target["camera"], user: request.user)
+        let fields: HTTPFields = ["Content-Type": "application/sdp", "Location": "/whep/\(robot.id)/\(admission.resource)"]
+        return HTTPResponse(.created, fields: fields, body: .bytes(Array(admission.answer.description.utf8)))
+    }
+
+    /// Trickled candidates need no answer: clients reach us, not we them. A whole new offer is a renegotiation or an ICE restart.
+    private func change(_ request: HTTPRequest) throws -> HTTPResponse {
+        let session = try session(request.parameters["session"])
+        let type = request.fields["Content-Type"] ?? ""
+        if type.hasPrefix("application/trickle-ice-sdpfrag") { return HTTPResponse(.noContent) }
+        guard type.hasPrefix("application/sdp") else {
+            throw HTTPProblem(
+                .unsupportedMediaType, "content_type", "expected Content-Type: application/trickle-ice-sdpfrag or application/sdp")
+        }
+        do {
+            let offer = try SessionDescription(parsing: request.body)
+            return .text(try session.peer.answer(offer).description, type: "application/sdp")
+        } catch { throw Self.badOffer("\(error)") }
+    }
+
+    // MARK: Robots
+
+    func robot(_ id: String?) throws(HTTPProblem) -> RobotHost {
+        guard let id = id ?? order.first, let robot = robots[id] else {
+            throw HTTPProblem(
+                .notFound, "no_robot", "robot: expected one of \(order.joined(separator: ", ")), got \((id ?? "none").prefix(64))")
+        }
+        return robot
+    }
+
+    private func addRobots(to router: Router) {
+        add(.get, "/api/health", "Whether the station works", to: router) { station, _ in
+            let uptime = (MonotonicClock.now() - station.began).seconds
+            return .json(["status": "ok", "version": .string(waldoVersion), "uptime_s": .double(uptime.rounded())])
+        }
+        add(.get, "/api/robots", "All robots", to: router) { station, _ in
+            .json(["robots": .array(station.order.compactMap { station.robots[$0] }.map(Self.summary))])
+        }
+        add(.get, "/api/robots/{robot}", "What a robot is", to: router) { station, request in
+            let robot = try station.robot(request.parameters["robot"])
+            return .json(RobotMessage.robot(robot.id, robot.control.capabilities))
+        }
+        add(.get, "/api/robots/{robot}/state", "Its newest telemetry", to: router) { station, request in
+            .json(try station.robot(request.parameters["robot"]).state(at: MonotonicClock.now()))
+        }
+        add(.post, "/api/robots/{robot}/estop", "Pulls the emergency stop: anybody may", to: router) { station, request in
+            let robot = try station.robot(request.parameters["robot"])
+            robot.emergencyStop(
+                by: request.client.address.isLoopback ? "this machine" : "\(request.client.address)", since: MonotonicClock.now())
+            return .json(["latched": .bool(robot.control.gate.isLatched)])
+        }
+        for prefix in ["", "/api/robots/{robot}"] {
+            addPictures(prefix, to: router)
+        }
+    }
+
+    private static func summary(_ robot: RobotHost) -> JSON {
+        let (control, telemetry) = (robot.control, robot.unit.driver.telemetry)
+        let driver = control.lease.holder.flatMap { control.sessions[$0]?.name }
+        return [
+            "id": .string(robot.id), "model": .string(control.capabilities.model), "online": .bool(control.gate.fault == nil),
+            "battery": telemetry.battery.map { .double(($0.level * 1e4).rounded() / 1e4) } ?? .null,
+            "mode": .string(control.mode.rawValue), "driver": driver.map { .string($0) } ?? .null,
+            "stopped": control.gate.state.reason.map { .string($0.rawValue) } ?? .null, "latched": .bool(control.gate.isLatched),
+            "viewers": .integer(Int64(robot.clientCount)), "cameras": .array(robot.unit.cameras.map { .string($0.name) }),
+        ]
+    }
+
+    // MARK: Pictures
+
+    private func addPictures(_ prefix: String, to router: Router) {
+        later("\(prefix)/snapshot.jpg", "The newest picture", to: router) { station, request, responder throws(HTTPProblem) in
+            try station.pictures(request).snapshot(responder)
+        }
+        later("\(prefix)/video_feed", "Pictures one after another, MJPEG", to: router) { station, request, responder throws(HTTPProblem) in
+            let rate = try Self.number(request, "fps", 1...30) ?? 15
+            let width = try Self.number(request, "width", 64...4096)
+            try station.pictures(request).stream(responder, rate: rate, width: width)
+        }
+    }
+
+    private func pictures(_ request: HTTPRequest) throws(HTTPProblem) -> PictureServer {
+        let robot = try robot(request.parameters["robot"])
+        guard let camera = request.target["camera"] ?? robot.unit.cameras.first?.name, let pictures = pictures["\(robot.id)/\(camera)"]
+        else {
+            let names = robot.unit.cameras.map(\.name).joined(separator: ", ")
+            throw HTTPProblem(.notFound, "no_camera", "camera: expected one of \(names.isEmpty ? "none: there is none" : names)")
+        }
+        return pictures
+    }
+
+    private static func number(_ request: HTTPRequest, _ name: String, _ range: ClosedRange<Int>) throws(HTTPProblem) -> Int? {
+        guard let text = request.target[name] else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            throw HTTPProblem(
+                .badRequest, "bad_parameter", "\(name): expected a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    // MARK: Shapes of routes
+
+    private func add(
+        _ method: HTTPMethod, _ path: String, _ summary: String, body: String? = nil, to router: Router,
+        _ handle: @escaping (StationServer, HTTPRequest) throws -> HTTPResponse
+    ) {
+        var route = Route(method, path, summary, handler: .value { [unowned self] request in try handle(self, request) })
+        (route.bodyType, route.bodyLimit) = (body, body == nil ? 4096 : Self.longestOffer)
+        router.add(route)
+    }
+
+    private func later(
+        _ path: String, _ summary: String, to router: Router,
+        _ handle: @escaping (StationServer, HTTPRequest, HTTPResponder) throws(HTTPProblem) -> Void
+    ) {
+        let route = Route(
+            .get, path, summary,
+            handler: .later { [unowned self] request, responder in
+                do throws(HTTPProblem) { try handle(self, request, responder) } catch { responder.respond(error) }
+            })
+        router.add(route)
+    }
+}

@@ -1,0 +1,187 @@
+import Crypto
+import HTTP
+import Media
+import RTC
+import Reactor
+import Robot
+import Teleop
+import Web
+import Wire
+
+/// Robots, their media and their people behind one web server and one media port. Lives on the reactor.
+final class StationServer {
+    private let reactor: Reactor
+    let options: StationOptions
+    private(set) var robots: [String: RobotHost] = [:]
+    /// In the order in which they were given: the first is the one of `/snapshot.jpg` and `/video_feed`.
+    private(set) var order: [String] = []
+    private(set) var pictures: [String: PictureServer] = [:]
+    private(set) var host: PeerHost?
+    private var http: HTTPServer?
+    private var tcpTransports: [LocalTransport] = []
+    let metrics = MetricsRegistry()
+    private var figures: StationFigures?
+    let began = MonotonicClock.now()
+    /// Whoever knows a session's name may change and end it: it cannot be guessed (RFC 9725 clause 5).
+    private var byResource: [String: DriveSession] = [:]
+    /// A certificate that this station made for itself: what browsers are to show, `AB:CD:…`.
+    private(set) var fingerprint: String?
+    private var recorder: StationRecorder?
+    private var isEnding = false
+
+    init(_ options: StationOptions, reactor: Reactor) {
+        self.options = options
+        self.reactor = reactor
+    }
+
+    // MARK: Life
+
+    /// Begins to serve these robots; answers the port of the console.
+    func start(_ units: [RobotUnit]) throws -> UInt16 {
+        guard let console = StaticFiles(root: options.console) else { throw StationError.noConsole(options.console) }
+        let environment = try EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
+        let host = try PeerHost(
+            reactor: reactor, environment: environment, port: options.mediaPort, advertised: options.advertised)
+        tcpTransports = try host.listenTCP()
+        self.host = host
+        figures = StationFigures(metrics, host)
+        for unit in units { try add(unit) }
+        return try listen(console)
+    }
+
+    private func add(_ unit: RobotUnit) throws {
+        let robot = try RobotHost(
+            unit, profile: options.profile, bitrate: options.bitrate, reactor: reactor, log: options.log.with(subject: unit.id))
+        robots[unit.id] = robot
+        order.append(unit.id)
+        for feed in unit.cameras { pictures["\(unit.id)/\(feed.name)"] = try PictureServer(feed, reactor: reactor) }
+        figures?.watch(robot)
+        if recorder == nil, let path = options.recording {
+            recorder = try StationRecorder(robot, path: path, limit: options.recordingLimit, log: options.log.with(subject: "recorder"))
+            figures?.watch(recorder!)
+        }
+    }
+
+    private func listen(_ console: StaticFiles) throws -> UInt16 {
+        let server = HTTPServer(handler: router(console), reactor: reactor)
+        server.metrics = HTTPServerMetrics(metrics)
+        if options.logsRequests { server.accessLog = options.log.with(subject: "web") }
+        http = server
+        let tls = try options.tls.map { try TLSService($0, bind: options.bind) }
+        fingerprint = tls?.fingerprint
+        var security: HTTPServer.Security?
+        if let tls { security = tls.server.makeStream }
+        var port = options.port
+        for address in options.bind { port = try server.listen(SocketAddress(address, port), security: security).port }
+        return port
+    }
+
+    /// The robots stop first; then everybody is told.
+    func stop() {
+        guard !isEnding else { return }
+        isEnding = true
+        for robot in robots.values { robot.shutDown() }
+        recorder?.finish()
+        for picture in pictures.values { picture.stop() }
+        for session in byResource.values { host?.remove(session.peer) }
+    }
+
+    // MARK: Sessions
+
+    /// What came of an offer.
+    struct Admission {
+        var answer: SessionDescription
+        /// Of the session's URL.
+        var resource: String
+        var session: DriveSession
+    }
+
+    /// Answers the offer of somebody who wants to see and perhaps drive a robot (WHEP, RFC 9725 draft; the signalling socket).
+    func admit(_ offer: SessionDescription, to robot: RobotHost, camera: String?, user: String?) throws(HTTPProblem) -> Admission {
+        guard let host, !isEnding else { throw HTTPProblem(.serviceUnavailable, "not_ready", "the station is starting or ending") }
+        let source = try self.source(of: robot, camera)
+        let peer: PeerSession
+        do throws(PeerHostError) { peer = try host.makeSession(configuration(host)) } catch {
+            throw HTTPProblem(.serviceUnavailable, "no_room", "\(error)")
+        }
+        guard let id = robot.with({ control, _ in control.join(name: "", rights: StationAccess.rights(of: user)) }) else {
+            host.remove(peer)
+            throw HTTPProblem(.serviceUnavailable, "no_room", "the robot has as many clients as it takes; try again when others have gone")
+        }
+        let (video, audio) = tracks(for: offer, peer, robot)
+        let session = DriveSession(id, peer: peer, robot: robot, camera: source, video: video, audio: audio)
+        robot.add(session)
+        let resource = Hex.encode((0..<16).map { _ in UInt8.random(in: .min ... .max) })
+        byResource[resource] = session
+        session.onEnd = { [unowned self] in byResource[resource] = nil }
+        do {
+            let answer = try peer.answer(offer)
+            guard !answer.media.allSatisfy(\.isRejected) else {
+                throw HTTPProblem(
+                    .unprocessableContent, "nothing_accepted",
+                    "offer: expected video (H.264 or VP8), sound (Opus) or data channels, got nothing of it")
+            }
+            return Admission(answer: answer, resource: resource, session: session)
+        } catch {
+            host.remove(peer)
+            throw error as? HTTPProblem ?? Self.badOffer("\(error)")
+        }
+    }
+
+    static func badOffer(_ reason: String) -> HTTPProblem { HTTPProblem(.badRequest, "bad_offer", "offer: \(reason)") }
+
+    private func source(of robot: RobotHost, _ camera: String?) throws(HTTPProblem) -> VideoSource? {
+        guard let name = camera ?? robot.unit.cameras.first?.name else { return nil }
+        guard let source = robot.video[name] else {
+            let names = robot.unit.cameras.map(\.name).joined(separator: ", ")
+            throw HTTPProblem(.notFound, "no_camera", "camera: expected one of \(names), got \(name)")
+        }
+        return source
+    }
+
+    private func tracks(for offer: SessionDescription, _ peer: PeerSession, _ robot: RobotHost) -> (TransceiverID?, TransceiverID?) {
+        func wants(_ kind: MediaSection.Kind) -> Bool { offer.media.contains { $0.kind == kind && !$0.isRejected } }
+        return peer.with { peer, _ in
+            let video =
+                wants(.video) && !robot.video.isEmpty
+                ? peer.addTransceiver(.video, direction: .sendonly, streamID: robot.id, trackID: "video") : nil
+            let audio =
+                wants(.audio) && (robot.sound != nil || robot.unit.hear != nil)
+                ? peer.addTransceiver(.audio, direction: robot.sound == nil ? .recvonly : .sendrecv, streamID: robot.id, trackID: "audio")
+                : nil
+            return (video, audio)
+        }
+    }
+
+    private func configuration(_ host: PeerHost) -> PeerConfiguration {
+        var ice = IceConfiguration(mode: .lite, transports: host.transports + tcpTransports)
+        ice.resolvesMDNS = false
+        // Who asks and never comes holds a place for this long.
+        ice.patience = .seconds(15)
+        return PeerConfiguration(
+            ice: ice,
+            bitrate: BitrateLimits(minimum: 100_000, start: max(options.bitrate, 1_000_000), maximum: max(options.bitrate * 4, 4_000_000)),
+            clock: NTPClock(unixNanoseconds: MonotonicClock.unixNanoseconds(), at: MonotonicClock.now()), answersPassive: true)
+    }
+
+    func session(_ resource: String?) throws(HTTPProblem) -> DriveSession {
+        guard let resource, let session = byResource[resource] else {
+            throw HTTPProblem(.notFound, "no_session", "no such session; it has ended or never was")
+        }
+        return session
+    }
+
+    func end(_ session: DriveSession) { host?.remove(session.peer) }
+}
+
+/// Why a station cannot begin.
+public enum StationError: Error, Sendable, Hashable, CustomStringConvertible {
+    case noConsole(String)
+
+    public var description: String {
+        switch self {
+        case .noConsole(let path):
+            "the console's files are not at \(path): expected the folder `console` of the project; name it with --console"
+        }
+    }
+}

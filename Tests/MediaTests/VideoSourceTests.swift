@@ -1,0 +1,108 @@
+import Media
+import RTC
+import Reactor
+import Service
+import TestSupport
+import Wire
+import XCTest
+
+final class VideoSourceTests: XCTestCase {
+    private func feed() -> PictureFeed { PictureFeed(name: "front", width: 320, height: 240, rate: 100) }
+
+    func testAnEncoderTakesPicturesOnlyWhileItIsWatchedAndTheNewestOnly() async throws {
+        let feed = feed(), loop = try Loop(), frames = Log<EncodedFrame>()
+        let encoder = try EncoderThread(feed: feed, settings: EncoderThread.Settings(codec: .vp8, bitrate: 300_000))
+        try await loop.run { [reactor = loop.reactor] _ in try encoder.frames.open(on: reactor) { frames.add($0) } }
+        XCTAssertFalse(feed.isWatched)
+        encoder.setWatched(true)
+        encoder.setWatched(true)
+        XCTAssertTrue(feed.isWatched)
+        for index in 1...300 {
+            feed.publish(
+                CapturedPicture(
+                    Picture(width: 320, height: 240), captured: Instant(nanoseconds: Int64(index) * 1_000_000_000), unixNanoseconds: 5))
+        }
+        try await eventually("the last picture comes") { frames.all.last?.captureTime == Instant(nanoseconds: 300_000_000_000) }
+        XCTAssertEqual(frames.all[0].isKeyFrame, true)
+        XCTAssertEqual(frames.all.last?.timestamp, 300 * 90_000)
+        let statistics = encoder.statistics
+        XCTAssertEqual(statistics.frames + statistics.leftOut, 300)
+        XCTAssertEqual(statistics.width, 320)
+        encoder.setWatched(false)
+        XCTAssertFalse(feed.isWatched)
+        encoder.stop()
+        encoder.setWatched(true)
+        XCTAssertFalse(feed.isWatched, "an encoder that has ended asks for nothing")
+        await loop.stop()
+    }
+
+    func testAPictureOfAnotherSizeIsFittedIn() async throws {
+        let feed = feed(), loop = try Loop(), frames = Log<EncodedFrame>()
+        let encoder = try EncoderThread(feed: feed, settings: EncoderThread.Settings(codec: .h264, bitrate: 300_000))
+        try await loop.run { [reactor = loop.reactor] _ in try encoder.frames.open(on: reactor) { frames.add($0) } }
+        encoder.setWatched(true)
+        feed.publish(CapturedPicture(Picture(width: 640, height: 360), captured: .zero, unixNanoseconds: 5))
+        _ = try await frames.wait()
+        XCTAssertEqual(encoder.statistics.height, 240)
+        encoder.stop()
+        await loop.stop()
+    }
+
+    func testOneEncoderACodecIsMadeOnDemandAndServesARecorderToo() async throws {
+        let feed = feed(), loop = try Loop(), frames = Log<EncodedFrame>()
+        let camera = try TestCamera(feed: feed)
+        try await loop.run { loop in
+            let source = loop.keep(VideoSource(feed: feed, reactor: loop.reactor, bitrate: 300_000))
+            XCTAssertTrue(source.statistics.isEmpty)
+            let fanOut = try source.fanOut(for: .vp8)
+            XCTAssertTrue(try source.fanOut(for: .vp8) === fanOut)
+            XCTAssertEqual(source.all.count, 1)
+            XCTAssertThrowsError(try source.fanOut(for: .opus))
+            XCTAssertFalse(feed.isWatched)
+            // Ends by itself, on the reactor, once five have come.
+            fanOut.onFrame = { [unowned source] frame in
+                frames.add(frame)
+                if frames.all.count == 5 { source.stop() }
+            }
+        }
+        let seen = try await frames.wait(5)
+        XCTAssertTrue(seen[0].isKeyFrame)
+        try await eventually("the camera may rest") { !feed.isWatched }
+        camera.stop()
+        await loop.stop()
+    }
+
+    func testLittleBitrateMakesThePictureSmallerWithAKeyFrame() async throws {
+        for codec in [CodecKind.h264, .vp8] {
+            let feed = feed(), loop = try Loop(), frames = Log<EncodedFrame>()
+            let encoder = try EncoderThread(feed: feed, settings: EncoderThread.Settings(codec: codec, bitrate: 600_000))
+            try await loop.run { [reactor = loop.reactor] _ in try encoder.frames.open(on: reactor) { frames.add($0) } }
+            let camera = try TestCamera(feed: feed)
+            encoder.setWatched(true)
+            _ = try await frames.wait(3)
+            encoder.setBitrate(100_000)
+            try await eventually("a smaller picture") { encoder.statistics.height < 240 }
+            try await eventually("a second key frame") { frames.all.count { $0.isKeyFrame } >= 2 }
+            camera.stop()
+            encoder.stop()
+            await loop.stop()
+        }
+    }
+
+    func testTimesOfSoundRunOnAndJumpOverPauses() {
+        var clock = SoundClock()
+        var times: [(UInt32, Bool)] = []
+        // The microphone's thread is late by up to 5 ms, then pauses for a second.
+        for index in 0..<100 {
+            let late = index % 3 * 5 - 5, pause = index < 50 ? 0 : 1000
+            times.append(clock.place(.zero + .milliseconds(5000 + index * 20 + late + pause)))
+        }
+        XCTAssertTrue(times[0].1)
+        for index in 1..<100 where index != 50 {
+            XCTAssertEqual(times[index].0, times[index - 1].0 + 960)
+            XCTAssertFalse(times[index].1)
+        }
+        XCTAssertTrue(times[50].1)
+        XCTAssertEqual(Int(times[50].0 - times[49].0), 48_000 + 960, accuracy: 500)
+    }
+}

@@ -1,0 +1,27 @@
+// The first script of the page: the offer is on its way before anything else is loaded.
+
+import { Link } from './link.js';
+import { settings } from './settings.js';
+
+/** The screen and robot of an address: `#/robots`, `#/settings`, `#/robot/ID?camera=NAME`; else the first robot's drive screen. */
+export function route(hash) {
+  const [path, query = ''] = hash.replace(/^#\/?/, '').split('?');
+  const [screen, id] = path.split('/');
+  if (screen === 'robots' || screen === 'settings') return { screen, robot: null, camera: null };
+  let robot = null;
+  if (screen === 'robot' && id) try { robot = decodeURIComponent(id); } catch { /* Not an address of ours. */ }
+  return { screen: 'drive', robot, camera: new URLSearchParams(query).get('camera') };
+}
+
+export const link = new Link();
+link.operator = settings.value.name;
+const { robot, camera } = route(location.hash);
+link.open(robot, camera);
+link.attach(document.getElementById('video'));
+
+// The cockpit is put together while the media path opens: before the answer it would only delay that.
+const next = new Promise(resolve => {
+  for (const event of ['answered', 'state']) link.addEventListener(event, resolve, { once: true });
+  setTimeout(resolve, 400);
+});
+next.then(() => import('./main.js'));
