@@ -172,11 +172,13 @@ export class DriveScreen {
     const known = JSON.stringify(actions);
     if (group.dataset.known !== known) {
       group.dataset.known = known;
+      setHidden(group, actions.length === 0);
       group.replaceChildren(...actions.flatMap(action => this.#actionButtons(action)));
     }
   }
 
   #actionButtons(action) {
+    if (action.name === 'light' && !action.choices?.length) return [this.#colourField(action)];
     const choices = action.choices?.length ? action.choices : [''];
     if (choices.length > 1) {
       const select = make('select', { title: action.title, 'aria-label': action.title },
@@ -189,6 +191,12 @@ export class DriveScreen {
       return [select];
     }
     return [make('button', { type: 'button', onclick: () => this.#act(action, choices[0]) }, icon('bolt'), make('span', {}, action.title ?? action.name))];
+  }
+
+  #colourField(action) {
+    const field = make('input', { type: 'color', id: 'light-colour', value: '#20a0ff' });
+    field.onchange = () => this.#act(action, field.value);
+    return make('label', { class: 'colour' }, field, make('span', {}, action.title));
   }
 
   async #act(action, argument) {
@@ -228,6 +236,10 @@ export class DriveScreen {
     this.#showVitals(telemetry);
     this.#showSituation();
     this.#showMotion();
+    const colour = $('light-colour');
+    if (colour && /^#[0-9a-f]{6}$/i.test(telemetry.light) && colour.value !== telemetry.light && document.activeElement !== colour) {
+      colour.value = telemetry.light;
+    }
     const { mode } = telemetry.safety ?? {};
     if (mode && $('mode').value !== mode && document.activeElement !== $('mode')) $('mode').value = mode;
     $('mode').disabled = !this.#control.drives;

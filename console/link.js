@@ -27,7 +27,8 @@ export async function ask(path, { limit = SIGNAL_LIMIT, ...options } = {}) {
 }
 
 /**
- * Events: `state` (of this object), `message` (detail: one of the robot's), `frame` (detail: its RTP timestamp), `stats`, `media`.
+ * Events: `state` (of this object), `message` (detail: one of the robot's), `frame` (detail: its RTP timestamp), `stats`, `media`
+ * (new tracks), `answered` (the station has agreed).
  *
  * States: `connecting`; `live`; `lost` (was live, is being rebuilt); `pictures` (no WebRTC: pictures by HTTP, the robot cannot be driven);
  * `refused` (the station does not want us: `problem` says why); `closed`.
@@ -246,6 +247,7 @@ export class Link extends EventTarget {
     }
     this.#location = location;
     await pc.setRemoteDescription({ type: 'answer', sdp });
+    this.dispatchEvent(new Event('answered'));
     this.hasVideo = video.currentDirection === 'recvonly';
     const left = Math.max(ATTEMPT_LIMIT - (performance.now() - began), 1000);
     try {

@@ -16,8 +16,6 @@ import { RobotsScreen } from './robots.js';
 import { SettingsScreen } from './settings-screen.js';
 import { expose } from './expose.js';
 
-link.attach($('video'));
-
 const control = new Control(link, settings);
 const media = new Media(link, settings);
 const sampled = () => control.sample();
@@ -60,6 +58,8 @@ link.addEventListener('message', ({ detail }) => {
   keyboard.sideways = gamepad.sideways = pads.sideways = detail.robot.drive !== 'differential';
   pads.tilts = canLook();
 });
+// Some browsers pause what nobody sees.
+document.addEventListener('visibilitychange', () => document.hidden || $('video').play().catch(() => {}));
 // Leaving full screen by Esc may have been meant as a stop.
 document.addEventListener('fullscreenchange', () => {
   if (!document.fullscreenElement) control.letGo('full screen ended');
@@ -89,6 +89,8 @@ function showScreen() {
       else anchor.removeAttribute('aria-current');
     }
   }
+  // The way back from another screen leads to the same robot and camera.
+  if (screen === 'drive' && robot !== null) document.querySelector('nav a[data-screen="drive"]').href = location.hash;
   if (screen === 'drive' && (camera !== link.camera || (robot !== null && robot !== link.robotID))) link.open(robot ?? link.robotID, camera);
 }
 
@@ -103,5 +105,8 @@ function showTheme() {
 
 settings.addEventListener('change', showTheme);
 showTheme();
+
+// The robot may have been quicker than the cockpit.
+if (link.robot) link.dispatchEvent(new CustomEvent('message', { detail: { type: 'welcome', robot: link.robot } }));
 
 expose({ link, control, settings, drive, gamepad, media });

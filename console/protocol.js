@@ -2,13 +2,15 @@
 
 export const CONTROL_CHANNEL = { ordered: false, maxRetransmits: 0 };
 
-const round = (value, step = 1e4) => Math.round(value * step) / step + 0;
+const round = (value, step) => Math.round(value * step) / step + 0;
+// Towards rest: what is asked at the limit is not beyond it.
+const cut = value => Math.trunc(value * 1e4) / 1e4 + 0;
 
 /** A continuous command. `aim` is where the camera is to look, or null to leave it. */
 export function driveMessage({ epoch, seq, t, seen, hold, velocity, aim }) {
   const message = { type: 'drive', epoch, seq, t: round(t, 1e2), seen, hold,
-    vx: round(velocity.vx), vy: round(velocity.vy), vyaw: round(velocity.vyaw) };
-  if (aim) Object.assign(message, { pan: round(aim.pan), tilt: round(aim.tilt) });
+    vx: cut(velocity.vx), vy: cut(velocity.vy), vyaw: cut(velocity.vyaw) };
+  if (aim) Object.assign(message, { pan: cut(aim.pan), tilt: cut(aim.tilt) });
   return message;
 }
 

@@ -1,6 +1,7 @@
 // The fleet: one card a robot.
 
 import { make, setText } from './page.js';
+import { stopReasons } from './protocol.js';
 import { ask } from './link.js';
 
 const EVERY = 1500;
@@ -55,18 +56,22 @@ export class RobotsScreen {
       card = { picture: make('img', { alt: '', width: 320, height: 180 }), name: part('name'), state: part('state'), facts: part('facts') };
       const link = make('a', { href: `#/robot/${encodeURIComponent(robot.id)}`, class: 'panel' }, card.picture,
         make('span', { class: 'words' }, card.name, card.state, card.facts));
+      // A robot without a picture keeps the place of one.
+      card.picture.onerror = () => card.picture.classList.add('missing');
+      card.picture.onload = () => card.picture.classList.remove('missing');
       card.element = make('li', {}, link);
       this.#cards.set(robot.id, card);
       this.#list.append(card.element);
     }
     setText(card.name, robot.model ? `${robot.model} · ${robot.id}` : robot.id);
     const online = robot.online !== false;
-    setText(card.state, !online ? 'Offline' : robot.stopped ? 'Stopped' : 'Online');
-    card.state.dataset.level = !online ? 'quiet' : robot.stopped ? 'bad' : 'good';
+    const stopped = robot.latched ? 'Emergency stop' : robot.stopped ? `Stopped: ${stopReasons[robot.stopped] ?? robot.stopped}` : null;
+    setText(card.state, !online ? 'Not ready' : stopped ?? 'Ready');
+    card.state.dataset.level = !online || robot.latched ? 'bad' : stopped ? 'fair' : 'good';
     const driver = typeof robot.driver === 'string' ? robot.driver : robot.driver?.name;
     const battery = typeof robot.battery === 'number' ? robot.battery : robot.battery?.level;
-    setText(card.facts, [driver ? `${driver} drives` : 'Nobody drives', Number.isFinite(battery) ? `battery ${Math.round(battery * 100)} %` : null,
+    setText(card.facts, [robot.mode ? `mode ${robot.mode}` : null, driver ? `${driver} drives` : 'Nobody drives', Number.isFinite(battery) ? `battery ${Math.round(battery * 100)} %` : null,
       robot.viewers ? `${robot.viewers} watching` : null].filter(Boolean).join(' · '));
-    if (online) card.picture.src = `/api/robots/${encodeURIComponent(robot.id)}/snapshot.jpg?width=320&n=${this.#beat}`;
+    card.picture.src = `/api/robots/${encodeURIComponent(robot.id)}/snapshot.jpg?width=320&n=${this.#beat}`;
   }
 }

@@ -47,7 +47,7 @@ export class SettingsScreen {
 
   hide() {
     this.#shown = false;
-    this.#capture = null;
+    this.#endCapture();
     this.#refreshers = [];
   }
 
@@ -205,6 +205,7 @@ export class SettingsScreen {
   #listenFor(capture) {
     this.#endCapture();
     this.#capture = capture;
+    this.#pad.capturing = capture.kind !== 'key';
     this.#rest = this.#pad.state && { axes: [...this.#pad.state.axes], buttons: [...this.#pad.state.buttons] };
     capture.button.classList.add('primary');
     setText(capture.button, { key: 'Press the key now…', button: 'Press the button now…', axis: 'Move the stick now…' }[capture.kind]);
@@ -214,6 +215,7 @@ export class SettingsScreen {
   #endCapture() {
     this.#capture?.button.classList.remove('primary');
     this.#capture = null;
+    this.#pad.capturing = false;
     this.#refresh();
   }
 

@@ -17,3 +17,11 @@ export const link = new Link();
 link.operator = settings.value.name;
 const { robot, camera } = route(location.hash);
 link.open(robot, camera);
+link.attach(document.getElementById('video'));
+
+// The cockpit is put together while the media path opens: before the answer it would only delay that.
+const next = new Promise(resolve => {
+  for (const event of ['answered', 'state']) link.addEventListener(event, resolve, { once: true });
+  setTimeout(resolve, 400);
+});
+next.then(() => import('./main.js'));

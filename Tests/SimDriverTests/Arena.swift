@@ -13,14 +13,10 @@ enum Arena {
     static func text(rover: String = "<include file=\"\(worlds)/rover.xml\"/>", extra: String = "", room: String = "room") -> String {
         """
         <mujoco>
-          <compiler angle="radian" autolimits="true" texturedir="\(worlds)/textures"/>
+          <compiler angle="radian" autolimits="true"/>
           <option timestep="0.002" integrator="implicitfast" cone="elliptic" impratio="8"/>
           <visual><map znear="0.005" zfar="10"/><headlight ambient="0.6 0.6 0.6" diffuse="0.4 0.4 0.4"/></visual>
           <statistic extent="4"/>
-          <asset>
-            <texture name="shade" type="2d" file="shade.png" nchannel="4"/>
-            <material name="shade" texture="shade" rgba="1 1 1 0.97"/>
-          </asset>
           \(rover)
           <worldbody>
             <geom type="plane" size="8 8 1" rgba="0.5 0.5 0.5 1"/>

@@ -7,16 +7,21 @@ export class Gamepad {
   /** What the pad shows now: {id, axes, buttons}; null: none. */
   state = null;
   sideways = false;
+  /** Its buttons are being given a meaning, and do nothing. */
+  capturing = false;
 
   #settings;
   #act;
   #lost;
   #was = new Set();
+  #mapping;
   #released = true;
 
   /** `act(name, down)` for buttons, `lost()` when the pad goes. */
   constructor(settings, act, lost) {
     this.#settings = settings;
+    // A pad shows itself by its first press: that one counts.
+    this.#mapping = JSON.stringify(settings.value.pad.buttons);
     this.#act = act;
     this.#lost = lost;
     addEventListener('gamepaddisconnected', () => this.poll());
@@ -37,12 +42,16 @@ export class Gamepad {
     }
     this.state = { id: pad.id, axes: [...pad.axes], buttons: pad.buttons.map(button => button.value) };
     const { buttons } = this.#settings.value.pad;
+    // What is down while its meaning changes does nothing until it is pressed anew.
+    const mapping = JSON.stringify(buttons);
+    const acts = !this.capturing && mapping === this.#mapping;
+    this.#mapping = mapping;
     for (const [name, index] of Object.entries(buttons)) {
       const down = index !== null && pressed(pad.buttons[index]);
       if (down === this.#was.has(name)) continue;
       if (down) this.#was.add(name);
       else this.#was.delete(name);
-      this.#act(name, down);
+      if (acts) this.#act(name, down);
     }
     return pad;
   }

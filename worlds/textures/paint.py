@@ -110,6 +110,15 @@ def plaster():
     save("plaster.png", Image.fromarray((numpy.array([236, 228, 214]) * tone[..., None]).clip(0, 255).astype("uint8")), 32)
 
 
+def spines():
+    """The backs of books beside each other, to be coloured; begins again at its edges."""
+    rows = numpy.ones(64)
+    for top, bottom, tone in ((0, 11, 1.0), (11, 25, 0.78), (25, 34, 0.92), (34, 48, 0.68), (48, 64, 0.86)):
+        rows[top:bottom] = tone * (1 - 0.25 * numpy.abs(numpy.linspace(-1, 1, bottom - top)) ** 3)
+        rows[bottom - 1] = 0.3
+    save("spines.png", Image.fromarray((255 * numpy.broadcast_to(rows[None, :, None], (64, 64, 3))).astype("uint8")), 32)
+
+
 def shade():
     """Nothing, with a soft dark middle: the shadow that lies under things."""
     size = 64
@@ -120,5 +129,5 @@ def shade():
     Image.fromarray(picture).save(here / "shade.png", optimize=True)
 
 
-for paint in (floor, rug, outside, painting, fabric, plaster, shade):
+for paint in (floor, rug, outside, painting, fabric, plaster, spines, shade):
     paint()

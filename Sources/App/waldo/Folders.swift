@@ -1,4 +1,5 @@
 import Glibc
+import Wire
 
 /// The folder that holds the console and the worlds: the nearest above the program itself, else the current one.
 func installationFolder() -> String {
@@ -21,3 +22,14 @@ func dataFolder() -> String {
 }
 
 private func variable(_ name: String) -> String? { unsafe getenv(name).map { unsafe String(cString: $0) } }
+
+/// `20261120T195301Z`: sorts by time, and is a name on every file system.
+func fileName(unixSeconds: Int64) -> String {
+    func padded(_ number: Int64, _ digits: Int = 2) -> String {
+        let text = String(number)
+        return String(repeating: "0", count: max(digits - text.count, 0)) + text
+    }
+    let date = CivilDate(daysSince1970: unixSeconds / 86_400), second = unixSeconds % 86_400
+    return padded(date.year, 4) + padded(date.month) + padded(date.day) + "T" + padded(second / 3600) + padded(second / 60 % 60)
+        + padded(second % 60) + "Z"
+}

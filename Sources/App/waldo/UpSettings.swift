@@ -1,3 +1,4 @@
+import Glibc
 import Reactor
 import Robot
 import Service
@@ -46,6 +47,8 @@ enum UpSettings {
         options.advertised = settings.addresses("advertise")
         options.tls = tls(settings)
         guardAccess(settings, &options)
+        options.recordingLimit = settings.number("record-limit", 4...1_000_000) << 20
+        if settings.isOn("record") { options.recording = recording(in: settings.text("data") ?? dataFolder()) }
         let log = LogOptions(settings)
         (options.log, options.logsRequests) = (log.logger("station"), log.logsRequests)
         return options
@@ -67,6 +70,17 @@ enum UpSettings {
             return
         }
         if options.token == nil, !isLocal || options.viewerToken != nil { options.token = makeToken() }
+    }
+
+    /// A file named for the moment; its folder is made.
+    private static func recording(in data: String) -> String {
+        let folder = data + "/recordings"
+        var path = ""
+        for part in folder.split(separator: "/", omittingEmptySubsequences: false) {
+            path += path.isEmpty && part.isEmpty ? "/" : (path.isEmpty || path == "/" ? "" : "/") + part
+            if unsafe mkdir(path, 0o755) != 0, errno != EEXIST { fail("--data: cannot make \(path): \(SystemError("mkdir", path))") }
+        }
+        return folder + "/" + fileName(unixSeconds: MonotonicClock.unixSeconds()) + ".mcap"
     }
 
     private static func makeToken() -> String { Hex.encode((0..<12).map { _ in UInt8.random(in: .min ... .max) }) }

@@ -47,6 +47,16 @@ final class StationFigures {
         }
     }
 
+    func watch(_ recorder: StationRecorder) {
+        registry.counter("waldo_recording_messages_total", "Messages recorded") { [weak recorder] in
+            Double(recorder?.statistics.messages ?? 0)
+        }
+        registry.counter("waldo_recording_dropped_total", "Messages that the disk was too slow for") { [weak recorder] in
+            Double(recorder?.statistics.dropped ?? 0)
+        }
+        registry.gauge("waldo_recording_bytes", "Bytes on the disk") { [weak recorder] in Double(recorder?.statistics.bytes ?? 0) }
+    }
+
     private func count(_ event: ControlEvent, _ robot: String) {
         switch event {
         case .verdict(let verdict, _):

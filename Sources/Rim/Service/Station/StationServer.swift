@@ -26,6 +26,7 @@ final class StationServer {
     private var byResource: [String: DriveSession] = [:]
     /// A certificate that this station made for itself: what browsers are to show, `AB:CD:…`.
     private(set) var fingerprint: String?
+    private var recorder: StationRecorder?
     private var isEnding = false
 
     init(_ options: StationOptions, reactor: Reactor) {
@@ -55,6 +56,10 @@ final class StationServer {
         order.append(unit.id)
         for feed in unit.cameras { pictures["\(unit.id)/\(feed.name)"] = try PictureServer(feed, reactor: reactor) }
         figures?.watch(robot)
+        if recorder == nil, let path = options.recording {
+            recorder = try StationRecorder(robot, path: path, limit: options.recordingLimit, log: options.log.with(subject: "recorder"))
+            figures?.watch(recorder!)
+        }
     }
 
     private func listen(_ console: StaticFiles) throws -> UInt16 {
@@ -76,6 +81,7 @@ final class StationServer {
         guard !isEnding else { return }
         isEnding = true
         for robot in robots.values { robot.shutDown() }
+        recorder?.finish()
         for picture in pictures.values { picture.stop() }
         for session in byResource.values { host?.remove(session.peer) }
     }

@@ -1,0 +1,259 @@
+"""Driving `waldo up` from its console in real browsers: keyboard, gamepad, hand-over, emergency stop, and every way for a page to be gone."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from conftest import ROOT, launch_chromium, wait_until
+from station import SMALL, Station, station  # noqa: F401
+
+ARTEFACTS = ROOT / ".build" / "artefacts"
+SIZES = [(360, 740), (1280, 720), (1920, 1080)]
+
+# A gamepad of the standard mapping: the page sees what `pad` holds.
+GAMEPAD = """(() => {
+    const button = () => ({ pressed: false, touched: false, value: 0 });
+    window.pad = { id: 'Test pad', index: 0, connected: true, mapping: 'standard', timestamp: 0,
+        axes: [0, 0, 0, 0], buttons: Array.from({ length: 17 }, button) };
+    navigator.getGamepads = () => window.pad.connected ? [window.pad, null, null, null] : [null, null, null, null];
+})()"""
+
+
+class Console:
+    """The drive screen in a Chromium page."""
+
+    def __init__(self, page, here, path="/"):
+        self.page, self.here = page, here
+        self.faults = []
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("console", lambda message: self.faults.append(message.text) if message.type == "error" else None)
+        page.goto(here.url.replace("127.0.0.1", "localhost") + path)
+
+    def get(self, expression):
+        return self.page.evaluate(f"() => {expression}")
+
+    def until(self, expression, what, timeout=20.0):
+        return wait_until(lambda: self.get(expression), what, timeout, interval=0.05)
+
+    def ready(self):
+        self.until("waldo.state === 'live' && waldo.frames > 5 && waldo.telemetry", "the picture is there")
+        return self
+
+    def take_control(self):
+        self.page.get_by_role("button", name="Drive", exact=True).click()
+        self.until("waldo.lease && waldo.lease.yours && waldo.lease.state === 'held'", "the lease is ours")
+        self.at_rest()
+
+    def at_rest(self):
+        self.until("!waldo.telemetry.safety.rest_needed", "the stick was at rest")
+
+    def velocity(self):
+        return self.get("waldo.telemetry.velocity.vx")
+
+    def x(self):
+        return self.here.state()["pose"]["x"]
+
+    def drive_forward(self):
+        """Holds W until the robot moves."""
+        start = self.x()
+        self.page.keyboard.down("w")
+        wait_until(lambda: self.x() > start + 0.03, "the odometer moves")
+
+
+def stands(here):
+    state = here.state()
+    return abs(state["velocity"]["vx"]) < 0.02 and abs(state["commanded"]["vx"]) == 0 and state
+
+
+@pytest.fixture
+def console(playwright):
+    """console(station) opens a browser of its own, so that it can be killed alone."""
+    browsers = []
+
+    def open_console(here, path="/", init=None, size=(1280, 720), **options):
+        browser = launch_chromium(playwright)
+        browsers.append(browser)
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **options)
+        page = context.new_page()
+        if init:
+            page.add_init_script(init)
+        made = Console(page, here, path)
+        made.browser = browser
+        return made
+
+    yield open_console
+    for browser in browsers:
+        try:
+            browser.close()
+        except Exception:
+            pass  # one that the test has killed
+
+
+def processes_of(browser_page):
+    """The processes of the browser that this test started last."""
+    mine = [process for process in psutil.Process().children(recursive=True) if "chrom" in process.name()]
+    return mine
+
+
+def test_drives_by_keyboard(station, console):
+    here = station(*SMALL)
+    page = console(here).ready()
+    page.take_control()
+    page.drive_forward()
+    assert page.get("waldo.control.hold") is True
+    page.page.keyboard.up("w")
+    wait_until(lambda: stands(here), "it stands when the key is released")
+    assert here.state()["safety"]["state"] == "idle"
+    start = here.state()["pose"]["yaw"]
+    page.page.keyboard.down("a")
+    wait_until(lambda: abs(here.state()["pose"]["yaw"] - start) > 0.05, "it turns")
+    assert here.state()["pose"]["yaw"] > start, "left is counter-clockwise (REP-103)"
+    page.page.keyboard.up("a")
+    assert page.faults == []
+
+
+def test_a_gamepad_drives_and_its_loss_stops(station, console):
+    here = station(*SMALL)
+    page = console(here, init=GAMEPAD).ready()
+    page.take_control()
+    page.until("waldo.pad && waldo.pad.id === 'Test pad'", "the pad is seen")
+    start = page.x()
+    # The stick with the dead-man button held.
+    page.get("(pad.buttons[4] = { pressed: true, touched: true, value: 1 }, pad.axes[1] = -0.8, pad.timestamp++)")
+    wait_until(lambda: page.x() > start + 0.03, "the stick drives")
+    page.get("(pad.connected = false, window.dispatchEvent(Object.assign(new Event('gamepaddisconnected'), { gamepad: pad })))")
+    wait_until(lambda: stands(here), "a pad that goes stops it")
+    page.get("(pad.connected = true, pad.axes[1] = 0, pad.buttons[4] = { pressed: false, touched: false, value: 0 })")
+    page.get("(pad.buttons[1] = { pressed: true, touched: true, value: 1 })")
+    wait_until(lambda: here.state()["safety"]["latched"], "B is the emergency stop")
+
+
+def test_a_locked_pointer_is_a_dead_man(station, console):
+    here = station(*SMALL)
+    page = console(here).ready()
+    page.take_control()
+    page.page.mouse.click(640, 300)
+    page.until("document.pointerLockElement !== null", "the pointer is locked")
+    page.until("waldo.control.hold === true", "which holds the dead-man")
+    page.drive_forward()
+    page.get("document.exitPointerLock()")
+    page.page.keyboard.up("w")
+    wait_until(lambda: stands(here), "it stands")
+
+
+def test_the_lease_goes_between_two_browsers(station, console):
+    here = station(*SMALL)
+    ada, bob = console(here).ready(), console(here).ready()
+    ada.take_control()
+    bob.page.get_by_role("button", name="Request control").click()
+    ada.page.get_by_role("button", name="Grant").click()
+    bob.until("waldo.lease.yours && waldo.lease.state === 'held'", "Bob has it")
+    ada.until("!waldo.lease.yours", "Ada has not")
+    bob.at_rest()
+    bob.drive_forward()
+    bob.page.keyboard.up("w")
+
+
+def test_a_viewers_stop_stops_the_drivers_robot(station, console):
+    here = station(*SMALL)
+    driver, viewer = console(here).ready(), console(here).ready()
+    driver.take_control()
+    driver.drive_forward()
+    viewer.page.keyboard.press("Escape")
+    wait_until(lambda: here.state()["safety"]["latched"] and stands(here), "latched, and it stands")
+    driver.page.keyboard.up("w")
+    driver.until("waldo.control.stop === 'latched'", "the driver sees it")
+    viewer.until("waldo.control.stop === 'latched'", "and who pulled it")
+    button = driver.page.get_by_role("button", name="STOPPED")
+    button.wait_for()
+    box = button.bounding_box()
+    driver.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    driver.page.mouse.down()
+    wait_until(lambda: not here.state()["safety"]["latched"], "holding the button clears it, for who drives")
+    driver.page.mouse.up()
+    driver.at_rest()
+    driver.drive_forward()
+    driver.page.keyboard.up("w")
+
+
+@pytest.mark.parametrize("way", ["hidden", "blurred", "closed", "killed", "stopped"])
+def test_a_page_that_is_gone_does_not_drive(station, console, way):
+    here = station(*SMALL)
+    page = console(here).ready()
+    page.take_control()
+    page.drive_forward()
+    stopped = []
+    if way == "hidden":
+        page.get("(Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true }),"
+                 " Object.defineProperty(document, 'hidden', { value: true, configurable: true }),"
+                 " document.dispatchEvent(new Event('visibilitychange')))")
+    elif way == "blurred":
+        page.get("window.dispatchEvent(new Event('blur'))")
+    elif way == "closed":
+        page.page.close()
+    else:
+        stopped = processes_of(page.browser)
+        assert stopped
+        for process in stopped:
+            try:
+                process.send_signal(signal.SIGKILL if way == "killed" else signal.SIGSTOP)
+            except psutil.NoSuchProcess:
+                pass
+    try:
+        state = wait_until(lambda: stands(here), "it stands", timeout=5)
+        if way in ("killed", "stopped"):
+            state = wait_until(lambda: (now := here.state())["safety"]["state"] == "stopped" and now, "and says so")
+            assert state["safety"]["reason"] in ("silence", "link_lost", "view_stale"), state["safety"]
+        # It does not start again by itself.
+        time.sleep(0.5)
+        assert stands(here)
+    finally:
+        for process in stopped:
+            if way == "stopped" and process.is_running():
+                process.send_signal(signal.SIGCONT)
+
+
+def test_many_viewers_share_one_encode(station, console, binary):
+    import subprocess
+
+    here = station(*SMALL)
+    first = console(here).ready()
+    encoders = here.encoders()
+    assert len(encoders) == 1, encoders
+    second = console(here).ready()
+    assert second.get("waldo.firstFrameMs") is not None
+    crowd = subprocess.run(
+        [binary, "bench", "viewers", "--url", here.url + "/whep/rover", "--count", "20", "--seconds", "3"],
+        capture_output=True, text=True, timeout=60)
+    assert crowd.returncode == 0, crowd.stderr
+    assert here.encoders() == encoders, "no viewer made another encoder"
+    first.until("waldo.state === 'live'", "the first goes on")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_the_drive_screen_fits(station, console, size, scheme):
+    """Nothing sticks out of the window, and nothing that can be pressed covers another; the pictures are kept to be looked at."""
+    here = station(*SMALL)
+    page = console(here, size=size, color_scheme=scheme, has_touch=size[0] < 500).ready()
+    page.take_control()
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    page.page.screenshot(path=ARTEFACTS / f"drive-{size[0]}x{size[1]}-{scheme}.png")
+    problems = page.page.evaluate("""() => {
+        const shown = [...document.querySelectorAll('button, select, input, a')].filter(e => e.checkVisibility({ visibilityProperty: true })
+            && e.getBoundingClientRect().width > 0);
+        const boxes = shown.map(e => [e.getAttribute('aria-label') || e.textContent.trim() || e.id, e.getBoundingClientRect(), e]);
+        const found = [];
+        for (const [name, box] of boxes)
+            if (box.left < -1 || box.top < -1 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1) found.push(`${name} is outside`);
+        for (const [i, [name, a, e]] of boxes.entries()) for (const [other, b, f] of boxes.slice(i + 1))
+            if (!e.contains(f) && !f.contains(e) && Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
+                && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2) found.push(`${name} covers ${other}`);
+        if (document.documentElement.scrollWidth > innerWidth) found.push('the page scrolls sideways');
+        return found; }""")
+    assert problems == []
+    assert page.faults == []

@@ -1,0 +1,307 @@
+"""`waldo up` by its protocol, through aiortc: the lease, the gate, the emergency stop, and what is no message."""
+
+import asyncio
+import json
+import os
+import signal
+
+import pytest
+
+from conftest import run_async, wait_until
+from station import SMALL, Operator, station  # noqa: F401
+
+
+def test_a_blind_client_drives_slowly_and_stops_by_silence(station):
+    here = station(*SMALL)
+
+    async def play():
+        async with Operator(here) as ada:
+            assert ada.welcome["profile"]["stop_ms"] == 300
+            await ada.acquire()
+            await ada.rest()
+            start = ada.telemetry["pose"]["x"]
+            await ada.keep(vx=0.5, until=lambda: ada.telemetry["pose"]["x"] > start + 0.05, what="it moves")
+            assert ada.telemetry["command"]["applied"]["vx"] <= 0.1 + 1e-6 and "blind" in ada.telemetry["command"]["rules"]
+            await ada.until(lambda: ada.safety["state"] == "stopped" and not ada.is_moving, "silence stops it")
+            assert ada.safety["reason"] == "silence"
+            assert {"type": "stop", "reason": "silence"}.items() <= ada.events[-1].items()
+            await ada.keep(0.3, vx=0.5)
+            assert ada.telemetry["command"]["refused"] == "rest", "no surprise start after a gap"
+            await ada.rest()
+            await ada.keep(vx=0.5, until=lambda: ada.is_moving, what="it moves again")
+            ada.drive(0.0)
+            await ada.until(lambda: ada.safety["state"] == "idle" and not ada.is_moving, "zero stops it")
+
+    run_async(play())
+    assert here.metrics()['waldo_stops_total{robot="rover",reason="silence"}'] == 1
+
+
+def test_the_lease_goes_from_hand_to_hand(station):
+    here = station(*SMALL)
+
+    async def play():
+        async with Operator(here, "Ada") as ada, Operator(here, "Bob") as bob:
+            await ada.acquire()
+            await ada.rest()
+            refused = await bob.ask({"type": "lease", "action": "grant"})
+            assert not refused["ok"] and refused["error"]["code"] == "not_holder"
+            assert (await bob.ask({"type": "lease", "action": "acquire"}))["ok"]
+            await ada.until(lambda: ada.lease["request"] and ada.lease["request"]["name"] == "Bob", "Ada is asked")
+            await ada.keep(0.2, vx=0.1)
+            old = ada.lease["epoch"]
+            assert (await ada.ask({"type": "lease", "action": "grant"}))["ok"]
+            await bob.until(lambda: bob.lease["yours"] and bob.lease["epoch"] > old, "Bob has it")
+            await bob.until(lambda: not bob.is_moving, "the change passed through zero")
+            counts = bob.telemetry["counts"]["refused"]
+            ada.drive(0.1, epoch=old)
+            await bob.until(lambda: bob.telemetry["counts"]["refused"] > counts, "Ada's old epoch is refused")
+            assert bob.telemetry["command"]["refused"] == "authority"
+            await bob.rest()
+            await bob.keep(vx=0.1, until=lambda: bob.is_moving, what="Bob drives")
+            # Silence: suspended, to be confirmed; then free.
+            await bob.until(lambda: bob.lease["state"] == "suspended", "the lease is suspended")
+            assert (await bob.ask({"type": "lease", "action": "confirm"}))["ok"]
+            await bob.until(lambda: bob.lease["state"] == "held", "confirmed")
+            await bob.until(lambda: bob.lease["state"] == "free", "the lease is free", timeout=25)
+
+    run_async(play())
+
+
+def test_a_viewer_stops_the_drivers_robot_and_it_clears_only_by_the_rules(station):
+    here = station(*SMALL, "--token", "supervisor-1", "--viewer-token", "viewer-22")
+    boss, viewer = {"Authorization": "Bearer supervisor-1"}, {"Authorization": "Bearer viewer-22"}
+
+    async def play():
+        async with Operator(here, "Ada", fields=boss) as ada, Operator(here, "Vera", fields=viewer) as vera:
+            assert vera.welcome["rights"] == [] and "estop.clear" in ada.welcome["rights"]
+            await ada.acquire()
+            await ada.rest()
+            await ada.keep(vx=0.1, until=lambda: ada.is_moving, what="it moves")
+            vera.say({"type": "estop"}, vera.control)
+            await ada.until(lambda: ada.safety["latched"] and not ada.is_moving, "it stands and is latched")
+            assert ada.safety["latched_by"] == "Vera" and ada.safety["reason"] == "estop"
+            epoch = ada.lease["epoch"]
+            refused = await vera.ask({"type": "clear", "epoch": epoch})
+            assert refused["error"]["code"] == "no_right"
+            await ada.keep(0.2, vx=0.1)
+            refused = await ada.ask({"type": "clear", "epoch": ada.lease["epoch"]})
+            assert refused["error"]["code"] == "not_at_rest"
+            refused = await ada.ask({"type": "clear", "epoch": ada.lease["epoch"] - 1})
+            assert refused["error"]["code"] == "old_epoch"
+            await ada.keep(0.2)
+            ada.drive()
+            assert (await ada.ask({"type": "clear", "epoch": ada.lease["epoch"]}))["ok"]
+            await ada.until(lambda: not ada.safety["latched"], "cleared")
+            await ada.rest()
+            await ada.keep(vx=0.1, until=lambda: ada.is_moving, what="it moves again")
+
+    run_async(play())
+
+
+def test_http_pulls_the_emergency_stop(station):
+    here = station(*SMALL)
+    assert json.loads(here.request("POST", "/api/robots/rover/estop").text) == {"latched": True}
+    assert here.state()["safety"]["latched"]
+    assert here.request("POST", "/api/robots/nobody/estop").status == 404
+
+
+@pytest.mark.parametrize("end", ["close", "delete", "channel"])
+def test_the_end_of_a_session_that_drives_stops_at_once(station, end):
+    here = station(*SMALL)
+
+    async def play():
+        async with Operator(here) as ada, Operator(here, "Bob") as bob:
+            await ada.acquire()
+            await ada.rest()
+            await ada.keep(vx=0.1, until=lambda: ada.is_moving, what="it moves")
+            if end == "close":
+                await ada.pc.close()
+            elif end == "delete":
+                await asyncio.to_thread(here.request, "DELETE", ada.location)
+            else:
+                ada.control.close()
+            await bob.until(lambda: any(event["type"] == "stop" for event in bob.events), "the stop is told")
+            assert bob.events[-1]["reason"] == "link_lost"
+            await bob.until(lambda: not bob.is_moving, "it stands")
+
+    run_async(play())
+
+
+def test_what_is_no_message_is_told_and_disturbs_nobody(station):
+    here = station(*SMALL)
+
+    async def play():
+        async with Operator(here) as ada, Operator(here, "Noise") as noise:
+            await ada.acquire()
+            await ada.rest()
+            for text in ["", "{", "[]", "null", '{"type":"drive"}', '{"type":"fly"}', '{"type":1}', "x" * 5000, "\x00\xff",
+                         '{"type":"lease","action":"take"}', '{"type":"drive","epoch":1e99,"seq":-1,"t":{},"hold":2,"vx":[]}']:
+                noise.say(text, noise.control)
+                noise.say(text, noise.state)
+                noise.say(text.encode("utf-8", "replace") + b"\xff\xfe", noise.state)
+                await ada.keep(0.05, vx=0.05)
+            await noise.until(lambda: noise.errors, "an error is told")
+            assert len(noise.errors) <= 20, "at most five a second"
+            await ada.keep(vx=0.1, until=lambda: ada.is_moving, what="Ada still drives")
+            noise.say({"type": "motor", "left": 1, "right": 1}, noise.control)
+            await ada.keep(0.2, vx=0.1)
+            assert ada.telemetry["counts"]["by_rule"].get("authority", 0) >= 1, "who does not hold the lease is refused, and it shows"
+
+    run_async(play())
+
+
+def test_the_compact_motor_form_drives(station):
+    here = station(*SMALL)
+
+    async def play():
+        async with Operator(here) as ada:
+            await ada.acquire()
+            ada.say({"type": "motor", "left": 0, "right": 0}, ada.control)
+            start = ada.telemetry["pose"]["x"]
+            for _ in range(100):
+                ada.say({"type": "motor", "left": 0.5, "right": 0.5}, ada.control)
+                await asyncio.sleep(1 / 30)
+                if ada.telemetry["pose"]["x"] > start + 0.05:
+                    break
+            assert ada.telemetry["pose"]["x"] > start + 0.05
+            assert ada.telemetry["command"]["applied"]["vx"] <= 0.1 + 1e-6, "a plain client is blind, and so slow"
+
+    run_async(play())
+
+
+def test_actions_are_acknowledged_once_and_done_once(station):
+    here = station(*SMALL)
+
+    async def play():
+        async with Operator(here) as ada:
+            refused = await ada.ask({"type": "action", "epoch": 0, "name": "treat"})
+            assert refused["error"]["code"] == "not_holder"
+            await ada.acquire()
+            message = {"type": "action", "epoch": ada.lease["epoch"], "name": "light", "argument": "#ff0000", "nonce": 99}
+            ada.say(message)
+            ada.say(message)
+            await ada.until(lambda: len(ada.acks.get(99, [])) == 2, "two answers")
+            assert ada.acks[99][0] == ada.acks[99][1] and ada.acks[99][0]["ok"]
+            await ada.until(lambda: ada.telemetry["light"] == "#ff0000", "the light is red")
+            ack = await ada.ask({"type": "action", "epoch": ada.lease["epoch"], "name": "explode"})
+            assert ack["error"]["code"] == "unknown_action" and "treat" in ack["error"]["message"]
+            assert (await ada.ask({"type": "action", "epoch": ada.lease["epoch"], "name": "treat"}))["ok"]
+            await ada.keep(until=lambda: ada.telemetry["completed"].get("treat") == 1, what="a treat fell")
+            assert (await ada.ask({"type": "mode", "epoch": ada.lease["epoch"], "name": "slow"}))["ok"]
+            await ada.until(lambda: ada.safety["mode"] == "slow", "the mode is shown")
+
+    run_async(play())
+
+
+def test_a_station_that_was_stopped_for_a_while_has_a_robot_that_stands(station):
+    """The whole process held up: what it said before must not go on when it wakes."""
+    here = station(*SMALL)
+
+    async def play():
+        async with Operator(here) as ada:
+            await ada.acquire()
+            await ada.rest()
+            await ada.keep(vx=0.1, until=lambda: ada.is_moving, what="it moves")
+            os.kill(here.process.pid, signal.SIGSTOP)
+            await asyncio.sleep(1.0)
+            os.kill(here.process.pid, signal.SIGCONT)
+            await ada.until(lambda: ada.safety["state"] == "stopped" and not ada.is_moving, "it stands")
+
+    run_async(play())
+
+
+def test_access_is_by_token_where_there_is_one(station):
+    here = station(*SMALL, "--token", "supervisor-1")
+    assert here.request("GET", "/api/robots").status == 401
+    assert here.request("GET", "/api/robots", fields={"Authorization": "Bearer wrong-wrong"}).status == 401
+    assert here.request("GET", "/api/robots", fields={"Authorization": "Bearer supervisor-1"}).status == 200
+    assert here.request("GET", "/api/robots?token=supervisor-1").status == 200
+    assert here.request("GET", "/api/robots", fields={"Cookie": "a=b; waldo_token=supervisor-1"}).status == 200
+    assert here.request("GET", "/api/health").status == 200
+    assert here.request("GET", "/").status == 401
+
+
+def test_pages_of_other_sites_and_names_that_lead_here_are_refused(station):
+    here = station(*SMALL)
+    for fields, status in [({"Host": "evil.example"}, 403), ({"Host": f"localhost:{here.port}"}, 200)]:
+        assert here.request("GET", "/api/robots", fields=fields).status == status, fields
+    refused = here.request("POST", "/api/robots/rover/estop", fields={"Origin": "http://evil.example"})
+    assert refused.status == 403 and not here.state()["safety"]["latched"]
+    assert here.request("POST", "/api/robots/rover/estop", fields={"Origin": here.url}).status == 200
+
+
+def test_pictures_by_http(station):
+    here = station(*SMALL)
+    for path in ["/snapshot.jpg", "/api/robots/rover/snapshot.jpg?camera=room"]:
+        picture = wait_until(lambda: (found := here.request("GET", path)).status == 200 and found, "a picture")
+        assert picture.headers["Content-Type"] == "image/jpeg" and picture.text[:3] == b"\xff\xd8\xff" and picture.text[-2:] == b"\xff\xd9"
+    assert here.request("GET", "/snapshot.jpg?camera=attic").status == 404
+    assert here.request("GET", "/video_feed?fps=1000").status == 400
+
+
+def test_settings_come_from_the_file_the_environment_and_the_command_line(binary, tmp_path):
+    import subprocess
+
+    file = tmp_path / "waldo.json"
+    file.write_text('{"port": 8123, "profile": "wan", "bitrate": 900, "record": true}')
+    environment = {**os.environ, "WALDO_CONFIG": str(file), "WALDO_PROFILE": "lan", "WALDO_TOKEN": "secret-token"}
+    shown = subprocess.run([binary, "config", "--bitrate", "700"], capture_output=True, text=True, env=environment, timeout=10)
+    assert shown.returncode == 0, shown.stderr
+    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in shown.stdout.splitlines() if line}
+    assert lines["port"] == f"8123 [{file}: port]"
+    assert lines["profile"] == "lan [WALDO_PROFILE]"
+    assert lines["bitrate"] == "700 [--bitrate]"
+    assert lines["record"] == f"true [{file}: record]"
+    assert lines["token"] == "(set) [WALDO_TOKEN]"
+    assert lines["media-port"] == "0 [default]"
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--port", "x"], ["--port", "whole number", "`x`"]),
+    (["--profile", "moon"], ["--profile", "lan, wan", "`moon`"]),
+    (["--world", "/nowhere/house.xml"], ["/nowhere/house.xml"]),
+    (["--console", "/nowhere"], ["/nowhere", "--console"]),
+    (["--bind", "kitchen"], ["--bind", "IP address", "`kitchen`"]),
+    (["--config", "/nowhere.json"], ["/nowhere.json", "No such file"]),
+    (["--record", "--data", "/proc/nowhere"], ["/proc/nowhere", "--data"]),
+    (["--token", "short"], ["--token", "8 to 256"]),
+])
+def test_what_cannot_be_is_said_plainly(binary, options, words):
+    import subprocess
+
+    done = subprocess.run([binary, "up", "--port", "0", *options], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    for word in words:
+        assert word in done.stderr, (word, done.stderr)
+
+
+def test_a_taken_port_is_said_with_what_to_do(binary, station):
+    import subprocess
+
+    here = station(*SMALL)
+    done = subprocess.run([binary, "up", "--port", str(here.port)], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and "--port" in done.stderr, done.stderr
+
+
+def test_what_was_recorded_is_replayed(binary, station, tmp_path):
+    import subprocess
+
+    here = station(*SMALL, "--record")
+
+    async def play():
+        async with Operator(here) as ada:
+            await ada.acquire()
+            await ada.rest()
+            await ada.keep(vx=0.1, until=lambda: ada.telemetry["pose"]["x"] > 0.05, what="it moves")
+            await ada.until(lambda: ada.safety["state"] == "stopped", "it stops by silence")
+            assert ada.telemetry["recording"]
+
+    run_async(play())
+    assert here.stop() is None
+    here.stop = lambda: None
+    [file] = (tmp_path / "recordings").glob("*.mcap")
+    done = subprocess.run([binary, "replay", str(file), "--json"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["files"][0]["complete"] and summary["stops"]["silence"] == 1, summary
+    assert summary["distance_m"] > 0.05, summary
