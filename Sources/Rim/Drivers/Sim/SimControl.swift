@@ -8,7 +8,7 @@ import Wire
 /// The world's own thread: it steps in real time by absolute deadlines, and before each step the motors are told.
 final class SimControl: SimWorker {
     let threadName = "waldo-sim"
-    let niceness: Int32 = -10
+    let urgency = SimUrgency.realTime
     private let exchange: SimExchange
     private let world: SimWorld
     private let state: SimState
@@ -51,7 +51,6 @@ final class SimControl: SimWorker {
     // MARK: Time
 
     func run() {
-        Reactor.shortenTurnsOfThisThread()
         let counters = exchange.counters
         let began = MonotonicClock.now()
         var due = began, lost = Duration.zero
