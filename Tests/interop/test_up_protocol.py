@@ -219,6 +219,9 @@ def test_access_is_by_token_where_there_is_one(station):
     assert here.request("GET", "/api/robots", fields={"Cookie": "a=b; waldo_token=supervisor-1"}).status == 200
     assert here.request("GET", "/api/health").status == 200
     assert here.request("GET", "/").status == 401
+    page = here.request("GET", "/", fields={"Accept": "text/html"})
+    assert page.status == 401 and b"asks for its token" in page.text
+    assert b"asks for its token" in here.request("GET", "/?token=wrong-wrong", fields={"Accept": "text/html"}).text
 
 
 def test_pages_of_other_sites_and_names_that_lead_here_are_refused(station):

@@ -187,6 +187,11 @@ waldo_eye *waldo_eye_open(
     mjModel *m = waldo_in(model);
     m->vis.global.offwidth = width, m->vis.global.offheight = height;
     m->vis.quality.offsamples = samples;
+    if (shadows) {
+      // For graphics cards: rounder, and with finer edges of shadows.
+      m->vis.quality.numslices = 28, m->vis.quality.numstacks = 16;
+      m->vis.quality.shadowsize = 4096;
+    }
     *outcome = upload(eye, m, shadows, message, capacity);
   }
   if (*outcome == WALDO_DONE) return eye;
@@ -238,11 +243,13 @@ static int is_seen(const mjvGeom *geom, const float place[3], const float ahead[
   return aside * cosf(spread) - along * sinf(spread) < radius;
 }
 
+static const float shell = 1000;
+
 static float order_of(const mjvGeom *geom, const float place[3]) {
   float square = 0;
   for (int axis = 0; axis < 3; axis++) square += (geom->pos[axis] - place[axis]) * (geom->pos[axis] - place[axis]);
   // The shell of a room is behind everything, wherever its middle is.
-  return geom->modelrbound <= 0 || geom->modelrbound > 2 ? 1000 : sqrtf(square) - geom->modelrbound;
+  return geom->modelrbound <= 0 || geom->modelrbound > 2 ? shell : sqrtf(square) - geom->modelrbound;
 }
 
 static int compare(const void *a, const void *b) {
@@ -256,8 +263,11 @@ static void sift(mjvScene *scene, int width, int height) {
   int kept = 0;
   for (int index = 0; index < scene->ngeom; index++) {
     mjvGeom *geom = scene->geoms + index;
-    if (!is_seen(geom, view->pos, view->forward, spread)) continue;
+    // What is not in the picture may throw a shadow into it, or be mirrored.
+    if (!scene->flags[mjRND_SHADOW] && !is_seen(geom, view->pos, view->forward, spread)) continue;
     geom->camdist = order_of(geom, view->pos);
+    // The sun shines through the shell of a room: its window would be the only light place.
+    if (geom->camdist == shell) geom->castshadow = 0;
     if (kept != index) scene->geoms[kept] = *geom;
     kept++;
   }

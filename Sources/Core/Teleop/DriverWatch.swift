@@ -24,10 +24,10 @@ struct DriverWatch: Sendable {
         }
         if let fault = telemetry.fault { return fault }
         if now - heard > Self.silence {
-            return "the robot's control loop has not reported for \((now - heard).wholeMilliseconds) ms; its motors stop by themselves"
+            return "the robot's control loop does not report; its motors stop by themselves"
         }
         if let pending, now - pending.since > stopping {
-            return "the motors have not confirmed a stop after \((now - pending.since).wholeMilliseconds) ms: use the hardware stop"
+            return "the motors have not confirmed a stop: use the hardware stop"
         }
         return nil
     }

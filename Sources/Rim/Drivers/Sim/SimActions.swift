@@ -19,6 +19,9 @@ struct SimActing {
     }
     private enum Place { case hopper, falling, floor }
 
+    /// m/s: it comes to lie where the camera sees it.
+    private static let toss = 1.1
+
     static let capabilities = [
         ActionCapability(name: "treat", title: "Drop a treat"),
         ActionCapability(name: "light", title: "Colour of the light", choices: []),
@@ -88,7 +91,7 @@ struct SimActing {
         touch(index, true, state)
         state.place(treats[index].body, x: mouth.x, y: mouth.y, z: mouth.z)
         let (vx, vy) = unsafe (velocity[0], velocity[1])
-        state.push(treats[index].body, vx: vx + 0.55 * cos(rover.yaw), vy: vy + 0.55 * sin(rover.yaw))
+        state.push(treats[index].body, vx: vx + Self.toss * cos(rover.yaw), vy: vy + Self.toss * sin(rover.yaw))
         treats[index].place = .falling
     }
 

@@ -9,8 +9,7 @@ import Wire
 /// nobody does.
 final class SimCameras: SimWorker {
     let threadName = "waldo-sim-draw"
-    /// Gives way to what is more urgent than a picture.
-    let niceness: Int32 = 4
+    let urgency = SimUrgency.patient
     /// Who draws, or why nobody does; nil: not known yet.
     let outcome = SimGraphics()
     private let exchange: SimExchange

@@ -8,7 +8,7 @@ import Wire
 /// The world's own thread: it steps in real time by absolute deadlines, and before each step the motors are told.
 final class SimControl: SimWorker {
     let threadName = "waldo-sim"
-    let niceness: Int32 = -10
+    let urgency = SimUrgency.realTime
     private let exchange: SimExchange
     private let world: SimWorld
     private let state: SimState
@@ -16,6 +16,7 @@ final class SimControl: SimWorker {
     private var sensing: SimSensing
     private var acting: SimActing
     private var dog: SimDog?
+    private var resets = 0
     private let step: Duration
 
     /// So far behind, the world stands still instead of catching up.
@@ -33,12 +34,7 @@ final class SimControl: SimWorker {
         }
         motion = SimMotion()
         acting = SimActing(state)
-        unsafe waldo_forward(world.model, state.data)
-        if let start = world.start {
-            let place = state.site(start)
-            state.place(world.rover.free, x: place.x, y: place.y, z: place.z, yaw: state.yaw(ofSite: start))
-            unsafe waldo_forward(world.model, state.data)
-        }
+        state.begin()
         if let parts = world.dog { dog = SimDog(parts, state) }
         for _ in 0..<Self.settlingSteps {
             acting.hold(state)
@@ -55,7 +51,6 @@ final class SimControl: SimWorker {
     // MARK: Time
 
     func run() {
-        Reactor.shortenTurnsOfThisThread()
         let counters = exchange.counters
         let began = MonotonicClock.now()
         var due = began, lost = Duration.zero
@@ -91,7 +86,7 @@ final class SimControl: SimWorker {
     /// False: MuJoCo cannot go on; telemetry says so from now on, and nothing moves.
     private func advance(to now: Instant, due: Instant) -> Bool {
         let (setpoint, fence, actions) = exchange.orders.withLock { ($0.setpoint, $0.fence, $0.takeActions()) }
-        motion.follow(setpoint, fence: fence, at: now, seconds: world.timestep, isHalted: sensing.isEmpty)
+        motion.follow(setpoint, fence: fence, at: now, seconds: world.timestep)
         motion.tellMotors(state)
         for action in actions { acting.begin(action, state, exchange) }
         acting.hold(state)
@@ -100,10 +95,15 @@ final class SimControl: SimWorker {
             fail()
             return false
         }
+        if state.resets != resets {
+            resets = state.resets
+            exchange.counters.resets.store(resets, ordering: .relaxed)
+            state.begin()
+            sensing.beginAgain(state)
+        }
         acting.countLanded(state)
         if let eaten = dog?.takeEaten() { acting.eat(eaten, state) }
         sensing.feel(state, motion, seconds: world.timestep, light: acting.light, at: now)
-        exchange.counters.resets.store(Int(unsafe waldo_resets(state.data)), ordering: .relaxed)
         report(at: now)
         showScene(at: due)
         return true

@@ -16,6 +16,8 @@ struct SimDog {
     private var until = 0.0
     private var stride = 0.0
     private var speed = 0.0
+    /// A treat that the robot stands before is tried again from elsewhere.
+    private var hungryAgain = 0.0
     private var barkDue = 0.0
     private var barkUntil = 0.0
     private var random = SeededRandom(seed: 7)
@@ -30,7 +32,7 @@ struct SimDog {
     private static let barkReach = 1.0
     /// m before the robot at which it stops, and from a treat's middle at which it eats.
     private static let respect = 0.62, mouthReach = 0.36
-    private static let calledFor = 12.0
+    private static let calledFor = 12.0, detour = 6.0
 
     init(_ parts: SimDogParts, _ state: SimState) {
         self.parts = parts
@@ -81,12 +83,14 @@ struct SimDog {
         let way = hypot(target.x - place.x, target.y - place.y), angle = atan2(target.y - place.y, target.x - place.x)
         let off = remainder(angle - place.yaw, 2 * .pi)
         if hasArrived(way) { return }
-        let toRobot = abs(remainder(atan2(rover.y - place.y, rover.x - place.x) - place.yaw, 2 * .pi))
-        if distance < Self.respect, toRobot < 1.1 {
-            // Looks at it for a while and goes elsewhere.
+        let aside = abs(remainder(atan2(rover.y - place.y, rover.x - place.x) - angle, 2 * .pi))
+        if distance < Self.respect, aside < 1.1 {
+            // The robot is in the way: looks at it for a while and goes elsewhere.
             doing = .standing
             until = seconds + Double.random(in: 2...4, using: &random)
-            if case .way = goal { next = (next + parts.path.count - 1) % parts.path.count } else { goal = .way }
+            if case .way = goal { next = (next + parts.path.count - 1) % parts.path.count }
+            goal = .way
+            hungryAgain = seconds + Self.detour
             return
         }
         place.yaw = remainder(place.yaw + min(max(off, -Self.turning * step), Self.turning * step), 2 * .pi)
@@ -125,7 +129,7 @@ struct SimDog {
         slow(step)
         guard seconds >= until else { return }
         doing = .walking
-        if let treat = reachableTreat(state, acting) { goal = .treat(treat.index, x: treat.x, y: treat.y) }
+        if seconds >= hungryAgain, let treat = reachableTreat(state, acting) { goal = .treat(treat.index, x: treat.x, y: treat.y) }
     }
 
     private mutating func slow(_ step: Double) {

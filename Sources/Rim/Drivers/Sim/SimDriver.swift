@@ -42,7 +42,7 @@ public final class SimDriver: RobotDriver {
         var started: [SimThread] = []
         do throws(SimError) {
             if options.hasCameras {
-                let drawn = try SimWorld(path: world)
+                let drawn = try SimWorld(copying: physics)
                 let eyes = try SimCameras(
                     world: drawn, feeds: [(front, drawn.frontCamera), (room, drawn.roomCamera)], quality: options.quality,
                     exchange: exchange)

@@ -12,16 +12,16 @@ struct SimMotion {
 
     /// m/s² and rad/s²; growing stays above what the gate allows, which is what limits.
     static let growth = Velocity(vx: 5, vyaw: 20)
-    static let deceleration = Velocity(vx: 8, vyaw: 25)
+    static let deceleration = Velocity(vx: 8, vyaw: 30)
     static let limits = DriveLimits(maximum: Velocity(vx: 0.8, vyaw: 2.5), acceleration: Velocity(vx: 2, vyaw: 8))
     static let reach = CameraAngles(pan: 1.2, tilt: 0.6)
 
-    /// `fence`: the stop up to which nothing is taken; `isHalted`: a fault; nothing moves.
-    mutating func follow(_ setpoint: Setpoint?, fence: UInt64, at now: Instant, seconds: Double, isHalted: Bool) {
+    /// `fence`: the stop up to which nothing is taken.
+    mutating func follow(_ setpoint: Setpoint?, fence: UInt64, at now: Instant, seconds: Double) {
         var wanted = Velocity.zero
         if let setpoint {
-            if now < setpoint.validUntil, !isHalted, setpoint.velocity.isFinite { wanted = Self.limits.clamp(setpoint.velocity) }
-            if setpoint.number != carriedOut, let angles = setpoint.camera, angles.pan.isFinite, angles.tilt.isFinite, !isHalted {
+            if now < setpoint.validUntil, setpoint.velocity.isFinite { wanted = Self.limits.clamp(setpoint.velocity) }
+            if setpoint.number != carriedOut, let angles = setpoint.camera, angles.pan.isFinite, angles.tilt.isFinite {
                 camera = CameraAngles(
                     pan: min(max(angles.pan, -Self.reach.pan), Self.reach.pan),
                     tilt: min(max(angles.tilt, -Self.reach.tilt), Self.reach.tilt))

@@ -3,7 +3,7 @@ public struct SimOptions: Sendable, Hashable {
     public enum Quality: String, Sendable, Hashable, CaseIterable {
         /// For machines without a graphics card.
         case low
-        /// With shadows, reflections and smooth edges: some four times the work.
+        /// With shadows, reflections and smooth edges: eight times the work, for graphics cards.
         case high
     }
 

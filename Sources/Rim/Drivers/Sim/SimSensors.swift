@@ -32,8 +32,8 @@ struct SimSensing {
         encoders = Self.encoders(state)
     }
 
-    /// The battery is; nothing moves until it is charged.
-    var isEmpty: Bool { battery.level <= 0 }
+    /// Wheels stand elsewhere all at once; odometry goes on from where it was.
+    mutating func beginAgain(_ state: SimState) { encoders = Self.encoders(state) }
 
     mutating func feel(_ state: SimState, _ motion: SimMotion, seconds: Double, light: SimColour, at now: Instant) {
         let rover = state.world.rover
@@ -79,11 +79,11 @@ struct SimSensing {
         telemetry.ranges = ranges
         telemetry.battery = battery.reading
         telemetry.temperature = battery.temperature
-        telemetry.fault = isEmpty ? "the battery is empty: the robot stands until it is charged" : nil
     }
 }
 
-/// Three lithium cells of 40 Wh, and the warmth of what they drive.
+/// Three lithium cells of 40 Wh, and the warmth of what they drive. When they are all but empty somebody puts fresh ones in: nobody would
+/// want to find the robot dead after a night.
 struct SimBattery {
     private(set) var level = 0.97
     private(set) var temperature = 27.0
@@ -92,6 +92,7 @@ struct SimBattery {
     private static let joules = 40.0 * 3600
     /// W: computer, camera and radio; the light at its brightest; a charger's.
     private static let idle = 6.0, lightPower = 2.0, charger = 24.0
+    private static let spent = 0.02
     private static let ohms = 0.09
     private static let efficiency = 0.55
     private static let room = 22.0
@@ -110,7 +111,8 @@ struct SimBattery {
         var power = Self.idle + Self.lightPower * brightness + motors
         temperature += seconds * (motors * 0.06 + 0.02 * (5 + Self.room - temperature))
         if isAtDock(state), level < 1 { power -= Self.charger }
-        level = min(max(level - power * seconds / Self.joules, 0), 1)
+        level = min(level - power * seconds / Self.joules, 1)
+        if level < Self.spent { level = 1 }
         // What is read is smoothed over some 0.2 s.
         amperes += (power / openVolts - amperes) * min(1, seconds * 5)
     }

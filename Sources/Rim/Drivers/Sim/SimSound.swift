@@ -10,7 +10,7 @@ final class SimSound: SimWorker {
     enum Kind: String, Sendable, CaseIterable { case beep, whistle }
 
     let threadName = "waldo-sim-sound"
-    let niceness: Int32 = 0
+    let urgency = SimUrgency.usual
     private let exchange: SimExchange
     private let feed: SoundFeed
     private var random = SeededRandom(seed: 11)

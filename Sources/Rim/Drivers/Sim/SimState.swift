@@ -16,6 +16,18 @@ import Glibc
 
     deinit { unsafe waldo_data_free(data) }
 
+    /// Sets the rover down where it starts.
+    func begin() {
+        unsafe waldo_forward(world.model, data)
+        guard let start = world.start else { return }
+        let place = site(start)
+        self.place(world.rover.free, x: place.x, y: place.y, z: place.z, yaw: yaw(ofSite: start))
+        unsafe waldo_forward(world.model, data)
+    }
+
+    /// How often it became impossible, and the world's own beginning was taken instead.
+    var resets: Int { Int(unsafe waldo_resets(data)) }
+
     var positions: UnsafeMutablePointer<Double> { unsafe waldo_qpos(data) }
     var velocities: UnsafeMutablePointer<Double> { unsafe waldo_qvel(data) }
     var controls: UnsafeMutablePointer<Double> { unsafe waldo_controls(data) }

@@ -5,9 +5,31 @@ import Reactor
 protocol SimWorker: AnyObject {
     /// At most 15 bytes.
     var threadName: String { get }
-    /// How much the thread gives way to others: −20 (not at all) to 19; negative ones are granted to those who may.
-    var niceness: Int32 { get }
+    var urgency: SimUrgency { get }
     func run()
+}
+
+enum SimUrgency {
+    /// Keeps time whatever else runs, where the system grants that: for little work.
+    case realTime
+    case usual
+    /// Gives way to what is more urgent.
+    case patient
+
+    /// For the calling thread.
+    func take() {
+        switch self {
+        case .realTime:
+            Reactor.shortenTurnsOfThisThread()
+            var parameters = sched_param(sched_priority: 1)
+            // Niceness counts among the threads of one session only where the system groups them.
+            if unsafe sched_setscheduler(0, SCHED_RR, &parameters) != 0 { setNiceness(-10) }
+        case .usual: break
+        case .patient: setNiceness(4)
+        }
+    }
+
+    private func setNiceness(_ value: Int32) { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, value) }  // 0: this thread
 }
 
 /// A thread that somebody waits for.
@@ -27,7 +49,7 @@ struct SimThread: Sendable {
             { parcel in
                 let worker = unsafe Unmanaged<Parcel>.fromOpaque(parcel!).takeRetainedValue().worker
                 Reactor.nameThisThread(worker.threadName)
-                setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, worker.niceness)  // 0: this thread
+                worker.urgency.take()
                 worker.run()
                 return nil
             }, parcel)

@@ -17,10 +17,20 @@ internal import CMuJoCo
     static let roverLook: Int32 = 2
     static let roverTouch: Int32 = 4
 
-    init(path: String) throws(SimError) {
-        self.path = path
+    convenience init(path: String) throws(SimError) {
         let (model, reason) = unsafe SimFiles.message { unsafe waldo_model_load(path, $0, $1) }
         guard let model = unsafe model else { throw .world(.unreadable(path: path, reason: reason)) }
+        try unsafe self.init(path: path, takingOwnershipOf: model)
+    }
+
+    /// For another thread.
+    convenience init(copying other: SimWorld) throws(SimError) {
+        guard let model = unsafe waldo_model_copy(other.model) else { throw .physics("no memory for a second copy of \(other.path)") }
+        try unsafe self.init(path: other.path, takingOwnershipOf: model)
+    }
+
+    private init(path: String, takingOwnershipOf model: OpaquePointer) throws(SimError) {
+        self.path = path
         let finder = unsafe SimFinder(path: path, model: model)
         do throws(SimWorldError) {
             rover = try SimRoverParts(finder)

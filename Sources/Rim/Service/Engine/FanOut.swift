@@ -16,6 +16,8 @@ public final class FanOut {
     private let reactor: Reactor
     private var packetiser: VideoPacketiser
     private var viewers: [Int: Viewer] = [:]
+    /// Sessions that are still connecting.
+    private var expected: Set<Int> = []
     /// Since the last key frame, while that is young: a late joiner begins with them at once.
     private var recent: [PacketisedFrame] = []
     private var lastKeyFrameRequest: Instant?
@@ -55,7 +57,7 @@ public final class FanOut {
     /// Told of every frame on its way to viewers, before they get it; keeps nothing running.
     var onSending: ((EncodedFrame) -> Void)?
 
-    private var isWatched: Bool { onFrame != nil || !viewers.isEmpty }
+    private var isWatched: Bool { onFrame != nil || !viewers.isEmpty || !expected.isEmpty }
 
     /// No frame comes any more.
     public func stop() {
@@ -65,8 +67,15 @@ public final class FanOut {
         viewers.removeAll()
     }
 
+    /// Somebody is on the way: the camera and the encoder run from now on, until that session is added and removed, or is removed.
+    func expect(_ session: PeerSession) {
+        expected.insert(session.id)
+        encoder.setWatched(true)
+    }
+
     public func add(_ session: PeerSession, _ transceiver: TransceiverID) {
         guard viewers[session.id] == nil else { return }
+        expected.remove(session.id)
         viewers[session.id] = Viewer(session: session, transceiver: transceiver, target: encoder.settings.bitrate)
         encoder.setWatched(true)
         if let key = recent.first, key.isKeyFrame, MonotonicClock.now() - key.captureTime < Self.keyFrameInterval {
@@ -80,6 +89,7 @@ public final class FanOut {
 
     public func remove(_ session: PeerSession) {
         viewers[session.id] = nil
+        expected.remove(session.id)
         encoder.setWatched(isWatched)
         if viewers.isEmpty { recent.removeAll() }
         chooseBitrate()

@@ -66,14 +66,20 @@ final class DriveSession {
         if let videoTrack { fanOut?.follow(event, of: peer, on: videoTrack) }
     }
 
-    /// The codec is known when the descriptions are agreed, and the picture is wanted when the peer can take it.
-    private func begin() {
-        if let camera, let videoTrack, fanOut == nil, let codec = peer.with({ peer, _ in peer.sendingCodec(of: videoTrack) }) {
-            do { fanOut = try camera.fanOut(for: codec) } catch {
-                robot.log.error("no encoder", ["codec": .text(codec.name), "error": .text("\(error)")])
-                complain("the picture cannot be encoded as \(codec.name): \(error)")
-            }
+    /// The descriptions are agreed, so the codec is known: the camera and its encoder get going while the connection is made.
+    func prepare() {
+        guard let camera, let videoTrack, fanOut == nil, let codec = peer.with({ peer, _ in peer.sendingCodec(of: videoTrack) }) else { return }
+        do {
+            fanOut = try camera.fanOut(for: codec)
+            fanOut?.expect(peer)
+        } catch {
+            robot.log.error("no encoder", ["codec": .text(codec.name), "error": .text("\(error)")])
+            complain("the picture cannot be encoded as \(codec.name): \(error)")
         }
+    }
+
+    private func begin() {
+        prepare()
         guard let audioTrack, let sound = robot.sound else { return }
         do { try sound.add(peer, audioTrack) } catch { robot.log.error("no sound", ["error": .text("\(error)")]) }
     }

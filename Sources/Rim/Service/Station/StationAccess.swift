@@ -23,19 +23,37 @@ struct StationAccess {
         try checkOrigin(request, host)
         if request.target.segments == ["api", "health"] { return nil }
         guard let token else { return "supervisor" }
-        guard let shown = shown(by: request) else {
-            throw refusal(
-                "this station asks for its token: open the address that it printed when it started, "
-                    + "or send `Authorization: Bearer TOKEN`")
-        }
+        if let user = known(request, token) { return user }
+        // People are told by a page: see `asking`.
+        if Self.isVisit(request) { return nil }
+        guard shown(by: request) == nil else { throw refusal("this token is not the station's; it prints the right one when it starts") }
+        throw refusal(
+            "this station asks for its token: open the address that it printed when it started, or send `Authorization: Bearer TOKEN`")
+    }
+
+    private func known(_ request: HTTPRequest, _ token: String) -> String? {
+        guard let shown = shown(by: request) else { return nil }
         if Self.isSame(shown, token) { return "supervisor" }
-        if let viewerToken, Self.isSame(shown, viewerToken) { return "viewer" }
-        throw refusal("this token is not the station's; it prints the right one when it starts")
+        return viewerToken.map { Self.isSame(shown, $0) } == true ? "viewer" : nil
+    }
+
+    /// Somebody has opened the station's address in a browser.
+    static func isVisit(_ request: HTTPRequest) -> Bool {
+        request.method == .get && request.target.segments.isEmpty && request.fields["accept"]?.contains("text/html") == true
     }
 
     private func refusal(_ message: String) -> HTTPProblem {
         HTTPProblem(.unauthorized, "unauthorized", message, fields: ["WWW-Authenticate": "Bearer"])
     }
+
+    /// What a browser shows to somebody who comes without the token.
+    func asking() -> HTTPResponse { .text(Self.askingPage, type: "text/html; charset=utf-8", .unauthorized) }
+
+    private static let askingPage = """
+        <!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Waldo</title>
+        <h1>This station asks for its token</h1>
+        <p>Open the address that it printed when it started (or scan the code in its terminal): it ends in <code>?token=…</code></p>
+        """
 
     /// A page of another site may look at pictures, but asks for nothing that has an effect.
     private func checkOrigin(_ request: HTTPRequest, _ host: String) throws(HTTPProblem) {

@@ -24,18 +24,19 @@ extension StationServer {
             hosts: options.token == nil && isLocal ? ["localhost", "127.0.0.1", "::1"] : nil)
         common.authenticate = { request throws(HTTPProblem) in try access.user(of: request) }
         let router = Router(common)
-        addConsole(console, to: router)
+        addConsole(console, access, to: router)
         addSessions(to: router)
         addRobots(to: router)
         router.addMetrics(metrics)
         return router
     }
 
-    private func addConsole(_ console: StaticFiles, to router: Router) {
+    private func addConsole(_ console: StaticFiles, _ access: StationAccess, to router: Router) {
         for path in ["/", "/{rest*}"] {
             var route = Route(
                 .get, path, "The console",
                 handler: .value { request in
+                    if request.user == nil { return access.asking() }
                     // The token goes into a cookie, and out of the address that people copy.
                     if let token = request.target["token"], request.target.segments.isEmpty {
                         let secure = request.client.isSecure ? "; Secure" : ""
