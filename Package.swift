@@ -68,7 +68,8 @@ let package = Package(
 
         // App: composition roots.
         .executableTarget(
-            name: "waldo", dependencies: ["Wire", "RTC", "HTTP", "Recording", "Robot", "Media", "Reactor", "Crypto", "Web", "SimDriver", "Service"],
+            name: "waldo",
+            dependencies: ["Wire", "RTC", "HTTP", "Recording", "Robot", "Media", "Reactor", "Crypto", "Web", "SimDriver", "Service"],
             path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
@@ -78,7 +79,9 @@ let package = Package(
         example("VideoSender", ["Wire", "RTC", "HTTP", "Reactor", "Crypto", "Web", "Media", "Service"]),
 
         // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.
-        .target(name: "FuzzTargets", dependencies: ["Wire", "RTC", "HTTP", "Recording", "Robot", "Teleop", "Contracts"], path: "Fuzz/Targets", swiftSettings: house),
+        .target(
+            name: "FuzzTargets", dependencies: ["Wire", "RTC", "HTTP", "Recording", "Robot", "Teleop", "Contracts"], path: "Fuzz/Targets",
+            swiftSettings: house),
         .executableTarget(name: "waldo-fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Driver", swiftSettings: house),
 
         // C: module maps and shims, one folder a library.

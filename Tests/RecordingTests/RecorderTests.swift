@@ -53,6 +53,16 @@ final class RecorderTests: XCTestCase {
         XCTAssertNil(recorder.statistics.failure)
     }
 
+    /// RFC 5905 clause 6: whole seconds above, fractions below.
+    func testFramesKeepTheMomentAtWhichTheyWereTaken() throws {
+        let recorder = try Recorder(path: folder + "/drive.mcap")
+        for index in 0..<31 { recorder.recordVideo(frame(index, isKey: index == 0), camera: "front") }
+        recorder.finish()
+        let summary = try RecordingReplay.summarise([folder + "/drive.mcap"]).summary
+        XCTAssertEqual(Double(summary.times!.first), 1_763_632_000e9, accuracy: 1e6)
+        XCTAssertEqual(summary.duration, 0.99, accuracy: 1e-6)
+    }
+
     func testWhatIsRecordedIsOnTheDiskSoonWithoutTheEnd() async throws {
         let recorder = try Recorder(path: folder + "/drive.mcap")
         recorder.record(topic: "/event", schema: "waldo.Event", json: Array(#"{"type":"stop"}"#.utf8), at: 5)

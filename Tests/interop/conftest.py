@@ -68,14 +68,14 @@ class Response:
 
 
 class Source:
-    """A `waldo bench source` of this test."""
+    """A `waldo bench source` of this test, or another program that serves in its way."""
 
-    def __init__(self, binary, directory, options, namespace=None, address="127.0.0.1"):
+    def __init__(self, binary, directory, options, namespace=None, address="127.0.0.1", words=("bench", "source")):
         self.options = [str(option) for option in options]
         self.address = address
         self.log_path = directory / f"source-{time.monotonic_ns()}.log"
         prefix = ["ip", "netns", "exec", namespace] if namespace else []
-        command = prefix + [binary, "bench", "source", "--port", "0"] + self.options
+        command = prefix + [binary, *words, "--port", "0"] + self.options
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         match = wait_until(

@@ -16,7 +16,8 @@ from mcap.records import ChunkIndex, Message
 from mcap.stream_reader import StreamReader
 from mcap_protobuf.decoder import DecoderFactory
 
-from conftest import wait_until
+from conftest import run_async, wait_until
+from whep_client import Viewer, until
 
 TOPICS = {"/telemetry", "/command", "/event", "/video/front"}
 
@@ -82,7 +83,7 @@ def test_messages_found_by_index_are_those_in_the_stream(drive):
 
 
 def test_video_is_foxglove_compressed_video_and_decodes(drive):
-    frames, codec = 0, av.CodecContext.create("h264", "r")
+    frames, moments, codec = 0, [], av.CodecContext.create("h264", "r")
     with open(drive, "rb") as file:
         reader = SeekingReader(file, decoder_factories=[DecoderFactory()])
         for schema, _, message, video in reader.iter_decoded_messages(["/video/front"]):
@@ -96,8 +97,10 @@ def test_video_is_foxglove_compressed_video_and_decodes(drive):
             pictures = codec.decode(av.Packet(video.data))
             assert all((picture.width, picture.height) == (640, 480) for picture in pictures)
             frames += 1
-    pictures = codec.decode(None)
+            moments.append(message.publish_time)
     assert frames >= 60
+    steps = sorted(later - earlier for earlier, later in zip(moments, moments[1:]))
+    assert 20e6 < steps[len(steps) // 2] < 60e6, "a picture in some 33 ms"
 
 
 def test_json_messages_are_json(drive):
@@ -204,3 +207,27 @@ def test_a_recording_is_never_overwritten(binary, drive):
     answer = record(binary, drive, "--seconds", "1")
     assert answer.returncode == 2 and "not overwritten" in answer.stderr
     assert drive.read_bytes() == before
+
+
+@pytest.fixture
+def replayed(source, drive):
+    return lambda *options: source(*options, words=("replay", str(drive), "--serve"))
+
+
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+def test_a_recording_is_played_back_to_a_viewer_who_comes_late(replayed, codec):
+    server = replayed("--codec", codec)
+
+    async def scenario():
+        first, late = Viewer(video="recvonly", codec=codec), Viewer(video="recvonly", codec=codec)
+        try:
+            await first.connect(server)
+            await until(lambda: first.frames and len(first.frames.sizes) >= 20, "20 frames decoded", 20)
+            await late.connect(server)
+            await until(lambda: late.frames and len(late.frames.sizes) >= 20, "20 frames decoded by who came late", 20)
+            assert set(late.frames.sizes) == {(640, 480)}
+        finally:
+            await first.close()
+            await late.close()
+
+    run_async(scenario())

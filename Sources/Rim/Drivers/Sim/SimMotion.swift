@@ -16,7 +16,8 @@ struct SimMotion {
     static let limits = DriveLimits(maximum: Velocity(vx: 0.8, vyaw: 2.5), acceleration: Velocity(vx: 2, vyaw: 8))
     static let reach = CameraAngles(pan: 1.2, tilt: 0.6)
 
-    mutating func follow(_ setpoint: Setpoint?, at now: Instant, seconds: Double) {
+    /// `fence`: the stop up to which nothing is taken.
+    mutating func follow(_ setpoint: Setpoint?, fence: UInt64, at now: Instant, seconds: Double) {
         var wanted = Velocity.zero
         if let setpoint {
             if now < setpoint.validUntil, setpoint.velocity.isFinite { wanted = Self.limits.clamp(setpoint.velocity) }
@@ -26,6 +27,9 @@ struct SimMotion {
                     tilt: min(max(angles.tilt, -Self.reach.tilt), Self.reach.tilt))
             }
             carriedOut = setpoint.number
+        } else if fence != .max {
+            // A stop carries out what it does away with: a zero that it overtook will never be seen here.
+            carriedOut = max(carriedOut ?? 0, fence)
         }
         commanded = Velocity(
             vx: Self.ramp(commanded.vx, to: wanted.vx, growth: Self.growth.vx * seconds, deceleration: Self.deceleration.vx * seconds),

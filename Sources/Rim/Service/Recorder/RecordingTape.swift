@@ -118,6 +118,6 @@ struct RecordingTape: ~Copyable {
     /// NTP counts from 1900 (RFC 5905 clause 6).
     private static func unixNanoseconds(_ frame: EncodedFrame) -> UInt64 {
         guard let ntp = frame.captureNTP, ntp >> 32 > 2_208_988_800 else { return UInt64(clamping: MonotonicClock.unixNanoseconds()) }
-        return (ntp >> 32 - 2_208_988_800) * 1_000_000_000 + (ntp & 0xFFFF_FFFF) * 1_000_000_000 >> 32
+        return ((ntp >> 32) - 2_208_988_800) * 1_000_000_000 + ((ntp & 0xFFFF_FFFF) * 1_000_000_000) >> 32
     }
 }
