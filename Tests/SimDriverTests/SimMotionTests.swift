@@ -95,6 +95,15 @@ final class SimMotionTests: XCTestCase {
         }
     }
 
+    func testTheCameraIsNotForgottenWhenAnotherSetpointFollowsAtOnce() throws {
+        let sim = try Arena.sim()
+        defer { sim.shutDown() }
+        let until = MonotonicClock.now() + Duration.seconds(60)
+        sim.apply(Setpoint(number: 1, velocity: .zero, camera: CameraAngles(pan: 0.4), validUntil: until))
+        sim.apply(Setpoint(number: 2, velocity: .zero, validUntil: until))
+        sim.wait(for: "it has turned") { abs($0.camera.pan - 0.4) < 0.03 }
+    }
+
     func testShuttingDownStopsTheRobotFirst() throws {
         let sim = try Arena.sim()
         sim.apply(Setpoint(number: 1, velocity: Velocity(vx: 0.8), validUntil: MonotonicClock.now() + Duration.seconds(60)))

@@ -134,6 +134,7 @@ struct SimActing {
 
     /// Eaten: a new one lies in the hopper.
     mutating func eat(_ index: Int, _ state: SimState) {
+        guard treats[index].place == .floor else { return }
         treats[index].place = .hopper
         touch(index, false, state)
     }

@@ -41,7 +41,9 @@ final class SimControl: SimWorker {
             guard unsafe waldo_step(world.model, state.data) == Int32(WALDO_DONE.rawValue) else { throw .physics(Self.complaint) }
         }
         sensing = SimSensing(state)
-        showScene(at: MonotonicClock.now())
+        let now = MonotonicClock.now()
+        report(at: now)
+        showScene(at: now)
     }
 
     var drive: DifferentialDrive { SimMotion.drive(state) }

@@ -29,7 +29,10 @@ struct SimOrders: Sendable {
     mutating func apply(_ new: Setpoint) {
         guard new.number > fence else { return }
         fence = new.number
+        // Where the loop has not seen the one before, its camera must not be lost with it.
+        let camera = new.camera ?? setpoint?.camera
         setpoint = new
+        setpoint?.camera = camera
     }
 
     mutating func stop(after number: UInt64) {
