@@ -68,7 +68,9 @@ final class DriveSession {
 
     /// The descriptions are agreed, so the codec is known: the camera and its encoder get going while the connection is made.
     func prepare() {
-        guard let camera, let videoTrack, fanOut == nil, let codec = peer.with({ peer, _ in peer.sendingCodec(of: videoTrack) }) else { return }
+        guard let camera, let videoTrack, fanOut == nil, let codec = peer.with({ peer, _ in peer.sendingCodec(of: videoTrack) }) else {
+            return
+        }
         do {
             fanOut = try camera.fanOut(for: codec)
             fanOut?.expect(peer)
