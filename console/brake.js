@@ -13,11 +13,13 @@ const faces = {
 
 export class Brake {
   #control;
+  #link;
   #button = $('stop');
   #timer = 0;
 
-  constructor(control) {
+  constructor(control, link) {
     this.#control = control;
+    this.#link = link;
     const button = this.#button;
     // Down, not click: it counts from the first touch.
     button.addEventListener('pointerdown', event => {
@@ -68,7 +70,10 @@ export class Brake {
   }
 
   show() {
-    const [words, small] = faces[this.#control.stop];
+    const [words, key] = faces[this.#control.stop];
+    // Away from its picture the robot is named: there may be others in the list.
+    const named = this.#control.stop === 'clear' && document.documentElement.dataset.screen !== 'drive';
+    const small = named ? this.#link.robot?.model ?? this.#link.robotID ?? key : key;
     setAttribute(this.#button, 'data-stop', this.#control.stop);
     setText(this.#button.querySelector('strong'), words);
     setText(this.#button.querySelector('small'), small);

@@ -94,7 +94,7 @@ export class DriveScreen {
       this.#keepPicture();
     }
     $('mode').disabled = !this.#control.drives;
-    if (state === 'lost') say('Link lost', 'The robot has stopped by itself. Connecting again…');
+    if (state === 'lost') say('Link lost', `${this.#seat.lostControl ? 'The robot has stopped by itself. ' : ''}Connecting again…`);
     else if (state === 'refused') say(...this.#refusal(problem), problem?.status !== 401);
     else if (state === 'connecting' && problem) say('Connecting…', `No session yet: ${problem.message}. Trying again by itself.`);
     else setHidden(veil, true);
@@ -115,13 +115,15 @@ export class DriveScreen {
   }
 
   #refusal(problem) {
-    if (problem?.status === 401 || problem?.status === 403) {
-      return ['Not let in', 'This station asks for its token. Open the address that it printed when it started: it ends in ?token=…'];
+    const why = /[.!?…]$/.test(problem?.message ?? '.') ? problem?.message ?? '' : `${problem.message}.`;
+    switch (problem?.status) {
+      case 401: return ['Not let in', 'This station asks for its token. Open the address that it printed when it started: it ends in ?token=…'];
+      case 403: return ['Not let in', why];
+      case 404: return ['Not there', `${why} Choose a robot on the Robots screen.`];
+      case 422: return ['No common codec', why];
+      case 503: return ['The station is full', `${why} Trying again by itself.`];
+      default: return ['The station refuses', `${why} Trying again by itself.`];
     }
-    if (problem?.status === 404) return ['No such robot', `${problem.message} Choose one on the Robots screen.`];
-    if (problem?.status === 422) return ['No common codec', `${problem.message}`];
-    if (problem?.status === 503) return ['The station is full', `${problem.message} Trying again by itself.`];
-    return ['The station refuses', `${problem?.message ?? ''} Trying again by itself.`];
   }
 
   // The fallback: pictures and state by HTTP
@@ -266,6 +268,7 @@ export class DriveScreen {
     const { state, telemetry, lease, session } = this.#link;
     const seen = lease && { ...lease, request: lease.request && { ...lease.request, mine: lease.request.session === session } };
     const { level, title, words } = situation({ state, telemetry, lease: seen, control: this.#control,
+      mayDrive: this.#link.rights.includes('drive'),
       stickWaitsFor: this.#pad.state && this.#pad.waitsFor, touch: this.touch });
     const element = $('situation');
     setAttribute(element, 'data-level', level);

@@ -30,7 +30,7 @@ export function linkVerdict(figures, profile, stopped) {
 }
 
 /** What the robot does and what the person can do now: {level, title, words}. */
-export function situation({ state, telemetry, lease, control, stickWaitsFor, touch }) {
+export function situation({ state, telemetry, lease, control, mayDrive = true, stickWaitsFor, touch }) {
   const say = (level, title, words = '') => ({ level, title, words });
   if (state === 'pictures') return say('bad', 'Pictures only.', 'Driving needs WebRTC, which does not get through. STOP works.');
   if (state !== 'live') return say('quiet', { connecting: 'Connecting…', lost: 'Link lost.', refused: 'No session.' }[state] ?? 'No link.');
@@ -48,7 +48,7 @@ export function situation({ state, telemetry, lease, control, stickWaitsFor, tou
   if (!mine) {
     if (lease?.request?.mine) return say('fair', 'Asked for control.', `Waiting for ${lease.holder?.name ?? 'the driver'}.`);
     if (lease?.holder) return say('quiet', `${lease.holder.name ?? 'Somebody'} drives.`, safety.state === 'stopped' ? `Robot stopped: ${because}.` : 'You watch.');
-    return say('quiet', 'Nobody drives.', 'Press Drive to take control.');
+    return say('quiet', 'Nobody drives.', mayDrive ? 'Press Drive to take control.' : 'You watch.');
   }
   if (safety.rest_needed) return say('fair', `Stopped: ${because ?? 'by itself'}.`, 'Let go once, then drive.');
   if (stickWaitsFor === 'trigger') return say('fair', 'Stick moved.', 'Hold the dead-man (LB or LT), too.');

@@ -47,7 +47,7 @@ const pointer = new Pointer($('stage'), settings, {
 for (const input of [keyboard, gamepad, pads, pointer]) control.add(input);
 
 const seat = new Seat(link, control);
-const brake = new Brake(control);
+const brake = new Brake(control, link);
 const drive = new DriveScreen({ link, control, settings, seat, gamepad });
 const screens = { robots: new RobotsScreen(), settings: new SettingsScreen(settings, gamepad) };
 
@@ -79,6 +79,7 @@ function showScreen() {
     setHidden(element, !overlay);
     setAttribute(document.documentElement, 'data-screen', screen);
     control.setOnScreen(!overlay);
+    brake.show();
     if (overlay) {
       overlay.show(element);
       element.scrollTop = 0;

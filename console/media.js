@@ -35,6 +35,7 @@ export class Media {
     $('photo').onclick = () => this.photo();
     $('full').onclick = () => this.fullScreen();
     setHidden($('full'), !document.fullscreenEnabled);
+    if (link.audio) this.#listen();
   }
 
   toggleListen() {
@@ -45,8 +46,10 @@ export class Media {
     const sound = $('sound');
     sound.muted = !this.#settings.value.listen;
     if (sound.srcObject !== this.#link.audio) sound.srcObject = this.#link.audio;
-    // Before the first click browsers forbid sound; the element stays muted then, and the next click tries again.
-    if (!sound.muted) sound.play().catch(() => addEventListener('pointerdown', () => this.#listen(), { once: true }));
+    // Also muted it plays: what nobody takes out of the jitter buffer would be heard late. Before the first click or key browsers may forbid it.
+    sound.play().catch(() => {
+      for (const event of ['pointerdown', 'keydown']) addEventListener(event, () => sound.play().catch(() => {}), { once: true });
+    });
     this.show();
   }
 

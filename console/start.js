@@ -17,11 +17,15 @@ export const link = new Link();
 link.operator = settings.value.name;
 const { robot, camera } = route(location.hash);
 link.open(robot, camera);
-link.attach(document.getElementById('video'));
+
+// This script waits neither for the page's end nor for its style.
+const parsed = document.readyState === 'loading'
+  ? new Promise(resolve => document.addEventListener('DOMContentLoaded', resolve, { once: true })) : Promise.resolve();
+parsed.then(() => link.attach(document.getElementById('video')));
 
 // The cockpit is put together while the media path opens: before the answer it would only delay that.
 const next = new Promise(resolve => {
   for (const event of ['answered', 'state']) link.addEventListener(event, resolve, { once: true });
   setTimeout(resolve, 400);
 });
-next.then(() => import('./main.js'));
+Promise.all([parsed, next]).then(() => import('./main.js'));

@@ -13,6 +13,7 @@ let usage = """
       replay         what a recording shows
       bench source   serve a live test picture to browsers, and measure it
       bench viewers  many viewers of a WHEP server, and what they receive
+      bench operator drive a robot without a screen, to measure how it stops
       bench web      the web server with one of each thing that it does
       bench web-load many clients of a web server, and what they get
       bench get      fetch with the HTTP client

@@ -20,6 +20,7 @@ case "bench":
     switch arguments.dropFirst().first {
     case "source": runBenchSource(Array(arguments.dropFirst(2)))
     case "viewers": runBenchViewers(Array(arguments.dropFirst(2)))
+    case "operator": runBenchOperator(Array(arguments.dropFirst(2)))
     case "peer": runBenchPeer(Array(arguments.dropFirst(2)))
     case "web": runBenchWeb(Array(arguments.dropFirst(2)))
     case "web-load": runBenchWebLoad(Array(arguments.dropFirst(2)))
@@ -29,7 +30,7 @@ case "bench":
     case "help", "--help", "-h": print(usage)
     case let other:
         fail(
-            "bench: expected `source`, `viewers`, `peer`, `web`, `web-load`, `get`, `record` or `ws`, got `\(other ?? "nothing")`",
+            "bench: expected `source`, `viewers`, `operator`, `peer`, `web`, `web-load`, `get`, `record` or `ws`, got `\(other ?? "nothing")`",
             usage: usage)
     }
 case "replay": runReplay(Array(arguments.dropFirst()))

@@ -12,7 +12,7 @@
 enum {
   gl_renderer = 0x1F01,
   gl_unsigned_byte = 0x1401,
-  gl_bgra = 0x80E1,
+  gl_rgba = 0x1908,
   gl_pack_alignment = 0x0D05,
   gl_colour = 0x4000,
   gl_nearest = 0x2600,
@@ -217,7 +217,7 @@ static void read_back(waldo_eye *eye, int width, int height) {
   }
   eye->gl.readBuffer(gl_colour_attachment);
   eye->gl.pixelStorei(gl_pack_alignment, 4);
-  eye->gl.readPixels(0, 0, width, height, gl_bgra, gl_unsigned_byte, eye->pixels);
+  eye->gl.readPixels(0, 0, width, height, gl_rgba, gl_unsigned_byte, eye->pixels);
   if (renderer->offSamples > 0) waldo_mujoco.mjr_setBuffer(mjFB_OFFSCREEN, renderer);
 }
 
@@ -294,42 +294,4 @@ void waldo_eye_free(waldo_eye *eye) {
   // The display is the process's, not ours: another eye may look through it.
   free(eye->pixels);
   free(eye);
-}
-
-#if defined(__x86_64__)
-__attribute__((target_clones("avx2", "default")))
-#endif
-static void convert_luma(const uint32_t *restrict row, int width, uint8_t *restrict luma) {
-  for (int x = 0; x < width; x++) {
-    uint32_t pixel = row[x], blue = pixel & 255, green = pixel >> 8 & 255, red = pixel >> 16 & 255;
-    luma[x] = (uint8_t)((66 * red + 129 * green + 25 * blue + 4224) >> 8);
-  }
-}
-
-#if defined(__x86_64__)
-__attribute__((target_clones("avx2", "default")))
-#endif
-static void convert_chroma(
-    const uint64_t *restrict upper, const uint64_t *restrict lower, int width, uint8_t *restrict blues, uint8_t *restrict reds) {
-  for (int x = 0; x < width; x++) {
-    // Four pixels, each in 16 of the 32 bits of its half: what is added stays below.
-    uint64_t a = upper[x], b = lower[x], mask = 0x00FF00FF00FF00FF;
-    uint64_t outer = (a & mask) + (b & mask), inner = (a >> 8 & mask) + (b >> 8 & mask);
-    int32_t blue = (int32_t)((outer & 0xFFFF) + (outer >> 32 & 0xFFFF));
-    int32_t red = (int32_t)((outer >> 16 & 0xFFFF) + (outer >> 48));
-    int32_t green = (int32_t)((inner & 0xFFFF) + (inner >> 32 & 0xFFFF));
-    blues[x] = (uint8_t)((112 * blue - 38 * red - 74 * green + 131584) >> 10);
-    reds[x] = (uint8_t)((112 * red - 94 * green - 18 * blue + 131584) >> 10);
-  }
-}
-
-void waldo_eye_convert(const uint8_t *rows, int width, int height, uint8_t *planar) {
-  uint8_t *blues = planar + (size_t)width * (size_t)height, *reds = blues + (size_t)width * (size_t)height / 4;
-  for (int y = 0; y < height; y += 2) {
-    const uint8_t *upper = rows + (size_t)(height - 1 - y) * (size_t)width * 4, *lower = upper - (size_t)width * 4;
-    convert_luma((const uint32_t *)upper, width, planar + (size_t)y * (size_t)width);
-    convert_luma((const uint32_t *)lower, width, planar + (size_t)(y + 1) * (size_t)width);
-    convert_chroma((const uint64_t *)upper, (const uint64_t *)lower, width / 2, blues, reds);
-    blues += width / 2, reds += width / 2;
-  }
 }

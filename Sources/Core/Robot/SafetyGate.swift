@@ -175,11 +175,18 @@ public struct SafetyGate: Sendable {
     public var deadline: Instant? {
         guard authority != nil, let lastAccepted else { return nil }
         switch state {
-        case .moving, .slowing: return lastStep.map { $0 + .milliseconds(10) }
+        case .moving, .slowing:
+            // Every 10 ms, and exactly where a rung begins.
+            let slow = lastAccepted + profile.slow
+            let rung = state == .moving ? slow : lastAccepted + profile.stop
+            return lastStep.map { min($0 + .milliseconds(10), max(rung, $0)) }
         case .idle: return lastAccepted + profile.stop
         case .stopped: return nil
         }
     }
+
+    /// When the last command was accepted that the ladder counts from.
+    public var lastSign: Instant? { lastAccepted }
 
     /// When what the motors are told must end by itself: no later than the ladder's stop, whatever becomes of this process.
     public var validUntil: Instant? { lastAccepted.map { $0 + profile.stop } }

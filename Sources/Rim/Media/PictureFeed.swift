@@ -46,9 +46,9 @@ public final class PictureFeed: Sendable {
         let takers = state.withLock { state in
             state.newest = picture
             state.count += 1
-            return state.takers
+            return Array(state.takers.values)
         }
-        for take in takers.values { take(picture) }
+        for take in takers { take(picture) }
     }
 
     /// From now on every picture is given to `take`, on the camera's thread: it must only hand it over. The number ends it.

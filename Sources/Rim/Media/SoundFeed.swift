@@ -25,7 +25,7 @@ public final class SoundFeed: Sendable {
 
     /// The microphone's own call, on its thread.
     public func publish(_ sound: CapturedSound) {
-        for take in state.withLock({ $0.takers }).values { take(sound) }
+        for take in state.withLock({ Array($0.takers.values) }) { take(sound) }
     }
 
     /// From now on every 20 ms are given to `take`, on the microphone's thread: it must only hand them over. The number ends it.

@@ -94,11 +94,8 @@ const char *waldo_eye_renderer(const waldo_eye *eye);
 // Gives the context up, and takes it: one thread has it at a time.
 void waldo_eye_leave(waldo_eye *eye);
 int waldo_eye_take(waldo_eye *eye);
-// Draws through a camera of the world. The rows, bottom first, of blue, green, red and nothing, are the eye's own until the next call.
+// Draws through a camera of the world. The rows, bottom first, of red, green, blue and nothing, are the eye's own until the next call.
 // NULL: MuJoCo gave up.
 const uint8_t *waldo_eye_draw(waldo_eye *eye, const waldo_model *model, waldo_data *data, int camera, int width, int height);
 // By the thread that has the context.
 void waldo_eye_free(waldo_eye *eye);
-
-// Those rows as planar 4:2:0, top first, BT.601 limited range. Both sizes are even.
-void waldo_eye_convert(const uint8_t *rows, int width, int height, uint8_t *planar);

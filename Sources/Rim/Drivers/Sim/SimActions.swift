@@ -9,9 +9,9 @@ struct SimActing {
     private(set) var light = SimColour.start
     private var treats: [Treat]
     private var next = 0
-    private var completed: [String] = []
+    private var completed: [String: Int] = [:]
+    private var hasNewCounts = false
     private var wasWhistled = false
-    private var dropped = 0
 
     private struct Treat {
         let body: SimFreeBody
@@ -47,7 +47,7 @@ struct SimActing {
         case "treat": drop(state)
         case "light":
             light = SimColour(action.argument) ?? light
-            completed.append("light")
+            count("light")
         case "sound":
             guard let kind = SimSound.Kind(rawValue: action.argument) else { return }
             exchange.noise.withLock { noise in
@@ -55,15 +55,20 @@ struct SimActing {
                 noise.sounds += 1
             }
             wasWhistled = wasWhistled || kind == .whistle
-            completed.append("sound")
+            count("sound")
         default: break
         }
     }
 
-    mutating func takeCompleted() -> [String] {
-        guard !completed.isEmpty else { return [] }
-        defer { completed = [] }
-        return completed
+    private mutating func count(_ name: String) {
+        completed[name, default: 0] += 1
+        hasNewCounts = true
+    }
+
+    /// How often each was completed, when that has changed.
+    mutating func takeCounts() -> [String: Int]? {
+        defer { hasNewCounts = false }
+        return hasNewCounts ? completed : nil
     }
 
     mutating func takeWhistle() -> Bool {
@@ -106,16 +111,14 @@ struct SimActing {
         }
     }
 
-    /// How many have come to lie since the last time.
-    mutating func countLanded(_ state: SimState) -> Int {
-        var landed = 0
+    /// Treats that have come to lie are completed.
+    mutating func countLanded(_ state: SimState) {
         for (index, treat) in treats.enumerated() where treat.place == .falling {
             let speed = unsafe state.velocities[treat.body.velocity + 2]
             guard unsafe state.positions[treat.body.position + 2] < 0.04, abs(speed) < 0.05 else { continue }
             treats[index].place = .floor
-            landed += 1
+            count("treat")
         }
-        return landed
     }
 
     /// Where treats lie.

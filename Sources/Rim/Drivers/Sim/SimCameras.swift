@@ -86,9 +86,9 @@ final class SimCameras: SimWorker {
                 eye, state.world.model, state.data, camera.number, Int32(camera.feed.width), Int32(camera.feed.height))
         else { return }
         let drawn = MonotonicClock.now()
-        var picture = Picture(width: camera.feed.width, height: camera.feed.height)
-        unsafe picture.bytes.withUnsafeMutableBufferPointer { planes in
-            unsafe waldo_eye_convert(rows, Int32(camera.feed.width), Int32(camera.feed.height), planes.baseAddress!)
+        let pixels = unsafe UnsafeRawBufferPointer(start: rows, count: camera.feed.width * camera.feed.height * 4)
+        guard let picture = unsafe try? Picture(rgba: pixels, width: camera.feed.width, height: camera.feed.height, isBottomUp: true) else {
+            return  // only for sizes that are refused when the robot is made
         }
         count(from: now, drawn: drawn)
         let unix = MonotonicClock.unixNanoseconds() - (MonotonicClock.now() - scene.time).nanoseconds

@@ -100,11 +100,11 @@ final class SimControl: SimWorker {
             fail()
             return false
         }
-        let landed = acting.countLanded(state)
+        acting.countLanded(state)
         if let eaten = dog?.takeEaten() { acting.eat(eaten, state) }
         sensing.feel(state, motion, seconds: world.timestep, light: acting.light, at: now)
         exchange.counters.resets.store(Int(unsafe waldo_resets(state.data)), ordering: .relaxed)
-        report(at: now, landed: landed)
+        report(at: now)
         showScene(at: due)
         return true
     }
@@ -118,7 +118,8 @@ final class SimControl: SimWorker {
         }
     }
 
-    private func report(at now: Instant, landed: Int) {
+    private func report(at now: Instant) {
+        let counts = acting.takeCounts()
         let speaker =
             exchange.counters.speakerUntil.load(ordering: .relaxed) > now.nanoseconds
             ? exchange.counters.speakerLevel.load(ordering: .relaxed) : 0
@@ -130,8 +131,7 @@ final class SimControl: SimWorker {
             telemetry.light = acting.light.text
             telemetry.speakerLevel = speaker
             telemetry.microphoneLevel = microphone
-            if landed > 0 { telemetry.completed["treat", default: 0] += landed }
-            for name in acting.takeCompleted() { telemetry.completed[name, default: 0] += 1 }
+            if let counts { telemetry.completed = counts }
             sensing.write(to: &telemetry)
         }
     }

@@ -23,10 +23,15 @@ final class RobotHost {
     /// From a datagram with an emergency stop to the driver's having it, newest: ns.
     private(set) var stopNanoseconds: Int64 = 0
 
+    /// How long a stop took.
+    var onStopTime: ((StopClock.Reading) -> Void)?
+
     private let reactor: Reactor
+    private var stopClock: StopClock?
     private var timer: ReactorTimer?
     private var ticker: ReactorTimer?
     private var isDraining = false
+    private var lastState = MotionState.idle
     /// 20 Hz.
     private static let tick = Duration.milliseconds(50)
 
@@ -43,6 +48,7 @@ final class RobotHost {
             source.onSending = { [unowned self] frame in control.captured(ticks: frame.timestamp, at: frame.captureTime) }
             video[feed.name] = source
         }
+        stopClock = StopClock(unit.driver, reactor: reactor) { [unowned self] reading in tell(reading) }
         timer = reactor.makeTimer { [unowned self] now in with { control, _ in control.advance(to: now) } }
         ticker = reactor.makeTimer { [unowned self] now in tell(at: now) }
         ticker?.deadline = MonotonicClock.now() + Self.tick
@@ -71,6 +77,10 @@ final class RobotHost {
         }
         isDraining = false
         timer?.deadline = control.deadline
+        if control.gate.state != lastState {
+            lastState = control.gate.state
+            log.debug("motion", ["state": .text(lastState.name), "reason": lastState.reason.map { .text($0.rawValue) }])
+        }
     }
 
     // MARK: Clients
@@ -99,6 +109,7 @@ final class RobotHost {
             for client in clients.values { client.sendLease(at: now) }
         case .stopped(let reason):
             log.info("stopped", ["reason": .text(reason.rawValue)])
+            stopClock?.start(reason, last: control.gate.lastSign ?? now, at: now)
             broadcast(RobotMessage.stop(reason, at: now))
         case .latched(let by):
             log.warning("emergency stop", ["by": .text(by)])
@@ -111,6 +122,16 @@ final class RobotHost {
             if let text { log.error("fault", ["text": .text(text)]) } else { log.info("the fault is gone") }
         case .action: break
         }
+    }
+
+    private func tell(_ reading: StopClock.Reading) {
+        log.info(
+            "the stop took",
+            [
+                "reason": .text(reading.reason.rawValue), "decided_ms": .double(reading.decided.milliseconds),
+                "commanded_ms": .double(reading.commanded.milliseconds), "standing_ms": reading.standing.map { .double($0.milliseconds) },
+            ])
+        onStopTime?(reading)
     }
 
     private func broadcast(_ message: JSON) {

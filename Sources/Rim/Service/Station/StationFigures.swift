@@ -11,6 +11,7 @@ final class StationFigures {
     private let stops: MetricFamily<Counter>
     private let events: MetricFamily<Counter>
     private let delays: Histogram
+    private let stopTimes: MetricFamily<Histogram>
     private var robots: [RobotHost] = []
     private let perRobot: MetricFamily<Gauge>
     private let perViewer: MetricFamily<Gauge>
@@ -24,6 +25,8 @@ final class StationFigures {
         stops = registry.counters("waldo_stops_total", "Times that a moving robot was stopped, by reason", labels: ["robot", "reason"])
         events = registry.counters("waldo_events_total", "What happened at the controls", labels: ["robot", "event"])
         delays = registry.histogram("waldo_view_age_seconds", "How old the picture was that a command was given on")
+        stopTimes = registry.histograms(
+            "waldo_stop_seconds", "From the last accepted command until the motors were told zero", labels: ["robot", "reason"])
         perRobot = registry.gauges("waldo_robot", "Figures of a robot now", labels: ["robot", "figure"])
         perEncoder = registry.gauges("waldo_encoder", "Figures of an encoder", labels: ["robot", "camera", "codec", "figure"], limit: 512)
         perViewer = registry.gauges("waldo_viewer", "WebRTC figures of a client", labels: ["robot", "session", "figure"], limit: 4096)
@@ -38,6 +41,7 @@ final class StationFigures {
         robots.append(robot)
         let id = robot.id
         robot.observers.append { [unowned self] event, _ in count(event, id) }
+        robot.onStopTime = { [unowned self] reading in stopTimes.member(id, reading.reason.rawValue).observe(reading.commanded) }
         for figure in robot.unit.figures {
             if figure.isCounter {
                 registry.counter(figure.name, figure.text, read: figure.read)
