@@ -83,6 +83,10 @@ final class VideoSourceTests: XCTestCase {
             encoder.setBitrate(100_000)
             try await eventually("a smaller picture") { encoder.statistics.height < 240 }
             try await eventually("a second key frame") { frames.all.count { $0.isKeyFrame } >= 2 }
+            encoder.setBitrate(600_000)
+            try await eventually("the full size again") { encoder.statistics.height == 240 }
+            let count = frames.all.count
+            try await eventually("it goes on") { frames.all.count > count + 10 }
             camera.stop()
             encoder.stop()
             await loop.stop()
