@@ -65,6 +65,7 @@ final class SimMotionTests: XCTestCase {
         sim.apply(Setpoint(number: 6, velocity: Velocity(vx: 0.3), validUntil: until))
         sim.stop(after: 8)
         sim.wait(for: "it stands") { $0.stands }
+        sim.wait(for: "the stop counts as carried out, with all that it overtook") { $0.setpoint == 8 }
         for number: UInt64 in [6, 7, 8] { sim.apply(Setpoint(number: number, velocity: Velocity(vx: 0.3), validUntil: until)) }
         let steps = sim.statistics.steps
         sim.wait(for: "50 steps") { _ in sim.statistics.steps > steps + 50 }

@@ -90,8 +90,8 @@ final class SimControl: SimWorker {
 
     /// False: MuJoCo cannot go on; telemetry says so from now on, and nothing moves.
     private func advance(to now: Instant, due: Instant) -> Bool {
-        let (setpoint, actions) = exchange.orders.withLock { ($0.setpoint, $0.takeActions()) }
-        motion.follow(setpoint, at: now, seconds: world.timestep, isHalted: sensing.isEmpty)
+        let (setpoint, fence, actions) = exchange.orders.withLock { ($0.setpoint, $0.fence, $0.takeActions()) }
+        motion.follow(setpoint, fence: fence, at: now, seconds: world.timestep, isHalted: sensing.isEmpty)
         motion.tellMotors(state)
         for action in actions { acting.begin(action, state, exchange) }
         acting.hold(state)

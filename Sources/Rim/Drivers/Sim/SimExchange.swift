@@ -19,7 +19,7 @@ final class SimExchange: Sendable {
 struct SimOrders: Sendable {
     private(set) var setpoint: Setpoint?
     /// Setpoints up to this number are not taken any more.
-    private var fence: UInt64 = 0
+    private(set) var fence: UInt64 = 0
     private(set) var actions: [RobotAction] = []
     private var treatDue = Instant.zero
 

@@ -16,8 +16,8 @@ struct SimMotion {
     static let limits = DriveLimits(maximum: Velocity(vx: 0.8, vyaw: 2.5), acceleration: Velocity(vx: 2, vyaw: 8))
     static let reach = CameraAngles(pan: 1.2, tilt: 0.6)
 
-    /// `isHalted`: a fault; nothing moves.
-    mutating func follow(_ setpoint: Setpoint?, at now: Instant, seconds: Double, isHalted: Bool) {
+    /// `fence`: the stop up to which nothing is taken; `isHalted`: a fault; nothing moves.
+    mutating func follow(_ setpoint: Setpoint?, fence: UInt64, at now: Instant, seconds: Double, isHalted: Bool) {
         var wanted = Velocity.zero
         if let setpoint {
             if now < setpoint.validUntil, !isHalted, setpoint.velocity.isFinite { wanted = Self.limits.clamp(setpoint.velocity) }
@@ -27,6 +27,9 @@ struct SimMotion {
                     tilt: min(max(angles.tilt, -Self.reach.tilt), Self.reach.tilt))
             }
             carriedOut = setpoint.number
+        } else if fence != .max {
+            // A stop carries out what it does away with: a zero that it overtook will never be seen here.
+            carriedOut = max(carriedOut ?? 0, fence)
         }
         commanded = Velocity(
             vx: Self.ramp(commanded.vx, to: wanted.vx, growth: Self.growth.vx * seconds, deceleration: Self.deceleration.vx * seconds),
