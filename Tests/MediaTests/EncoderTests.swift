@@ -67,7 +67,7 @@ final class EncoderTests: XCTestCase {
         for codec in [CodecKind.h264, .vp8] {
             let encoder = try makeVideoEncoder(codec, VideoEncoderSettings(width: 320, height: 240, rate: 30, bitrate: 2_500_000))
             var picture = Picture(width: 320, height: 240)
-            for bitrate in [100_000, 2_500_000, 1_900_000, 250_000, 251_000, 30_000, 10_000_000, 99_999] {
+            for bitrate in [100_000, 2_500_000, 1_900_000, 250_000, 251_000, 30_000, 10_000_000, 99_999, 0, 100_000_000, .max] {
                 try encoder.setBitrate(bitrate)
                 picture.bytes[0] &+= 1
                 var frame: [UInt8] = []

@@ -83,10 +83,51 @@ final class VideoSourceTests: XCTestCase {
             encoder.setBitrate(100_000)
             try await eventually("a smaller picture") { encoder.statistics.height < 240 }
             try await eventually("a second key frame") { frames.all.count { $0.isKeyFrame } >= 2 }
+            encoder.setBitrate(600_000)
+            try await eventually("the full size again") { encoder.statistics.height == 240 }
+            let count = frames.all.count
+            try await eventually("it goes on") { frames.all.count > count + 10 }
             camera.stop()
             encoder.stop()
             await loop.stop()
         }
+    }
+
+    /// A bystander with a poor path loses frames; only who drives, or watches alone, is worth a poor picture for all.
+    func testTheSlowestIsFollowedToAQuarterAndTheLeaderFurther() async throws {
+        let feed = feed(), loop = try Loop()
+        try await loop.run { loop in
+            let environment = try EngineEnvironment(unixTime: MonotonicClock.unixSeconds())
+            let host = loop.keep(
+                try PeerHost(reactor: loop.reactor, environment: environment, port: 0, addresses: [IPAddress(127, 0, 0, 1)]))
+            let source = VideoSource(feed: feed, reactor: loop.reactor, bitrate: 2_000_000)
+            let fanOut = try source.fanOut(for: .vp8)
+            let sessions = try (0..<3).map { _ in
+                try host.makeSession(
+                    PeerConfiguration(ice: IceConfiguration(mode: .lite, transports: host.transports), answersPassive: true))
+            }
+            func bitrate() -> Int? { source.statistics[.vp8]?.bitrate }
+            for session in sessions { fanOut.add(session, session.with { peer, _ in peer.addTransceiver(.video, direction: .sendonly) }) }
+            XCTAssertEqual(fanOut.viewerCount, 3)
+            XCTAssertEqual(bitrate(), 2_000_000)
+            fanOut.setTarget(900_000, for: sessions[1])
+            XCTAssertEqual(bitrate(), 900_000)
+            fanOut.setTarget(100_000, for: sessions[1])
+            XCTAssertEqual(bitrate(), 500_000)
+            fanOut.leader = sessions[1].id
+            XCTAssertEqual(bitrate(), 200_000)
+            fanOut.leader = sessions[0].id
+            XCTAssertEqual(bitrate(), 500_000)
+            fanOut.remove(sessions[0])
+            fanOut.remove(sessions[2])
+            XCTAssertEqual(bitrate(), 200_000, "alone")
+            fanOut.remove(sessions[1])
+            XCTAssertEqual(bitrate(), 2_000_000)
+            XCTAssertFalse(feed.isWatched)
+            source.stop()
+            for session in sessions { host.remove(session) }
+        }
+        await loop.stop()
     }
 
     func testTimesOfSoundRunOnAndJumpOverPauses() {

@@ -93,16 +93,22 @@ import RTC
         }
     }
 
-    /// The most may never be less than what is asked for, not even between the two calls.
-    public func setBitrate(_ bitrate: Int) throws(MediaError) {
-        if bitrate > current { try setOption(ENCODER_OPTION_MAX_BITRATE, bitrate * 5 / 4) }
-        try setOption(ENCODER_OPTION_BITRATE, bitrate)
-        if bitrate < current { try setOption(ENCODER_OPTION_MAX_BITRATE, bitrate * 5 / 4) }
+    /// The most may never be less than what is asked for, not even between two calls; and the only layer has a most of its own.
+    public func setBitrate(_ wanted: Int) throws(MediaError) {
+        let bitrate = min(max(wanted, VideoEncoderSettings.bitrates.lowerBound), VideoEncoderSettings.bitrates.upperBound)
+        if bitrate > current { try setMaximum(bitrate * 5 / 4) }
+        try setOption(ENCODER_OPTION_BITRATE, SPATIAL_LAYER_ALL, bitrate)
+        if bitrate < current { try setMaximum(bitrate * 5 / 4) }
         current = bitrate
     }
 
-    private func setOption(_ option: ENCODER_OPTION, _ bitrate: Int) throws(MediaError) {
-        var value = SBitrateInfo(iLayer: SPATIAL_LAYER_ALL, iBitrate: Int32(clamping: bitrate))
+    private func setMaximum(_ bitrate: Int) throws(MediaError) {
+        try setOption(ENCODER_OPTION_MAX_BITRATE, SPATIAL_LAYER_ALL, bitrate)
+        try setOption(ENCODER_OPTION_MAX_BITRATE, SPATIAL_LAYER_0, bitrate)
+    }
+
+    private func setOption(_ option: ENCODER_OPTION, _ layer: LAYER_NUM, _ bitrate: Int) throws(MediaError) {
+        var value = SBitrateInfo(iLayer: layer, iBitrate: Int32(clamping: bitrate))
         let code = unsafe encoder.pointee!.pointee.SetOption(encoder, option, &value)
         guard code == 0 else { throw .library("openh264 SetOption", code: Int(code)) }
     }

@@ -81,7 +81,8 @@ import RTC
     }
 
     public func setBitrate(_ bitrate: Int) throws(MediaError) {
-        unsafe configuration.rc_target_bitrate = UInt32(clamping: max(bitrate / 1000, 30))
+        unsafe configuration.rc_target_bitrate = UInt32(
+            min(max(bitrate, VideoEncoderSettings.bitrates.lowerBound), VideoEncoderSettings.bitrates.upperBound) / 1000)
         let code = unsafe vpx_codec_enc_config_set(context, &configuration)
         guard code == VPX_CODEC_OK else { throw .library("vpx_codec_enc_config_set", code: Int(code.rawValue)) }
     }

@@ -17,12 +17,14 @@ public struct VideoEncoderSettings: Sendable, Hashable {
         self.bitrate = bitrate
     }
 
+    static let bitrates = 30_000...100_000_000
+
     func check() throws(MediaError) {
         guard (16...4096).contains(width), (16...4096).contains(height), width % 2 == 0, height % 2 == 0 else {
             throw .settings("size: expected even numbers from 16 to 4096, got \(width)x\(height)")
         }
         guard (1...120).contains(rate) else { throw .settings("rate: expected 1 to 120 frames a second, got \(rate)") }
-        guard (30_000...100_000_000).contains(bitrate) else {
+        guard Self.bitrates.contains(bitrate) else {
             throw .settings("bitrate: expected 30 to 100000 kbit/s, got \(bitrate / 1000)")
         }
     }
@@ -47,7 +49,7 @@ public protocol VideoEncoder: AnyObject {
     /// Appends the encoded frame to `frame` (H.264: Annex B with parameter sets before each key frame) and answers whether it is a key frame;
     /// nil when the encoder left the picture out.
     func encode(_ picture: Picture, forcesKeyFrame: Bool, into frame: inout [UInt8]) throws(MediaError) -> Bool?
-    /// From the next picture on, bit/s.
+    /// From the next picture on, bit/s; brought into the range that settings may have.
     func setBitrate(_ bitrate: Int) throws(MediaError)
 }
 
