@@ -14,6 +14,10 @@ public struct RobotTelemetry: Sendable, Hashable {
     public var velocity = Velocity.zero
     /// What the driver is making its motors do: zero is the proof of a stop.
     public var commanded = Velocity.zero
+    /// Since when the motors have been told zero, and since when the robot has measured that it stands (under 2 cm/s and 0.05 rad/s); nil: they
+    /// are told to move, it moves. By these a stop is timed, however late somebody looks.
+    public var zeroSince: Instant?
+    public var restingSince: Instant?
     /// The number of the newest setpoint that the control loop has carried out.
     public var setpoint: UInt64 = 0
     public var camera = CameraAngles()
@@ -45,6 +49,12 @@ public struct RobotTelemetry: Sendable, Hashable {
     public var fault: String?
 
     public init(time: Instant) { self.time = time }
+
+    /// For the driver's loop, when `time`, `velocity` and `commanded` are new: keeps count of since when it stands.
+    public mutating func noteStanding() {
+        zeroSince = commanded.isZero ? zeroSince ?? time : nil
+        restingSince = velocity.speed < 0.02 && abs(velocity.vyaw) < 0.05 ? restingSince ?? time : nil
+    }
 
     public struct Battery: Sendable, Hashable {
         public var level: Double

@@ -135,6 +135,7 @@ final class SimControl: SimWorker {
             telemetry.microphoneLevel = microphone
             if let counts { telemetry.completed = counts }
             sensing.write(to: &telemetry)
+            telemetry.noteStanding()
         }
     }
 
