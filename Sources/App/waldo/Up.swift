@@ -46,14 +46,20 @@ private func announce(_ options: StationOptions, port: UInt16, fingerprint: Stri
     let scheme = options.tls == nil ? "http" : "https"
     let places = options.bind.flatMap { $0.isUnspecified ? hostAddresses().filter { !$0.isLoopback } : [$0] }
     let query = options.token.map { "/?token=\($0)" } ?? "/"
-    let addresses = places.map { address in "\(scheme)://\(address.isLoopback ? "localhost" : host(of: address)):\(port)\(query)" }
+    var addresses: [String] = []
+    for place in places {
+        let address = "\(scheme)://\(place.isLoopback ? "localhost" : host(of: place)):\(port)\(query)"
+        if !addresses.contains(address) { addresses.append(address) }
+    }
     say("Open \(addresses.first ?? "\(scheme)://localhost:\(port)\(query)") in a browser.")
     for address in addresses.dropFirst() { say("  or \(address)") }
     say("Robot: \(robot.driver.capabilities.model) (\(robot.id)), safety profile \(options.profile.name)")
     say("Recording: " + (options.recording ?? "nothing (--record)"))
     if let fingerprint { say("Certificate (self-signed), SHA-256: \(fingerprint)") }
     if let token = options.viewerToken { say("For viewers: the same address with ?token=\(token)") }
-    if options.token != nil, let address = addresses.first, let code = QRCode.text(address) { say("\n" + code) }
-    if options.token == nil, !options.bind.allSatisfy(\.isLoopback) { say("INSECURE: whoever can reach this address can drive the robot.") }
+    // Of use to a telephone, which is not this machine.
+    let isReachable = !options.bind.allSatisfy(\.isLoopback)
+    if options.token != nil, isReachable, let address = addresses.first, let code = QRCode.text(address) { say("\n" + code) }
+    if options.token == nil, isReachable { say("INSECURE: whoever can reach this address can drive the robot.") }
     say("Ctrl+C stops the robot and ends it.")
 }

@@ -107,6 +107,9 @@ final class RobotHost {
         case .leaseChanged:
             log.debug("the lease", ["state": .text(control.lease.state.rawValue), "epoch": .integer(Int64(control.lease.epoch))])
             for client in clients.values { client.sendLease(at: now) }
+            // Who drives may make the picture smaller for all: theirs matters most.
+            let leader = control.lease.holder.flatMap { clients[$0]?.peer.id }
+            for fanOut in video.values.flatMap(\.all) { fanOut.leader = leader }
         case .stopped(let reason):
             log.info("stopped", ["reason": .text(reason.rawValue)])
             stopClock?.start(reason, last: control.gate.lastSign ?? now, at: now)
