@@ -2,6 +2,7 @@
 
 import copy
 import json
+import time
 
 import jsonschema
 import pytest
@@ -121,7 +122,8 @@ def test_a_live_session_is_valid(station):
             await ada.acquire()
             await ada.rest()
             await ada.keep(vx=0.1, until=lambda: ada.is_moving, what="it moves")
-            ada.say({"type": "wheels", "epoch": ada.lease["epoch"], "seq": ada.sequence + 1, "t": 0, "hold": True, "left": 0.1, "right": 0.1}, ada.control)
+            ada.say({"type": "wheels", "epoch": ada.lease["epoch"], "seq": ada.sequence + 1, "t": time.monotonic() * 1000, "hold": True,
+                     "left": 0.1, "right": 0.1}, ada.control)
             ada.sequence += 1
             assert (await bob.ask({"type": "lease", "action": "acquire"}))["ok"]
             await ada.until(lambda: ada.lease["request"], "Ada is asked")
@@ -133,8 +135,7 @@ def test_a_live_session_is_valid(station):
             ada.say({"type": "motor", "left": 0.1, "right": 0.1}, ada.control)
             ada.say({"type": "estop"}, ada.control)
             await bob.until(lambda: bob.safety["latched"], "latched")
-            await bob.rest()
-            await bob.keep(0.2)
+            await bob.keep(0.3)
             assert (await bob.ask({"type": "clear", "epoch": bob.lease["epoch"]}))["ok"]
             await bob.until(lambda: any(event.get("latched") is False for event in bob.events), "the clearing is told")
             await bob.keep(0.2)
