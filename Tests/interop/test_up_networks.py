@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import launch_chromium, wait_until
-from station import SMALL, station  # noqa: F401
+from station import SMALL, hold_until, station  # noqa: F401
 from test_up_browsers import Console, stands
 
 PATIENCE = 40.0
@@ -59,6 +59,10 @@ class FirefoxConsole:
         self.until("!waldo.telemetry.safety.rest_needed", "the stick was at rest")
 
 
+    def hold(self, key, condition, what):
+        hold_until(self.here, lambda: self.firefox.keys(**{key: "down"}), lambda: self.firefox.keys(**{key: "up"}), condition, what)
+
+
 @pytest.fixture
 def firefox_console(firefox):
     yield lambda here: FirefoxConsole(firefox, here)
@@ -75,15 +79,13 @@ def test_firefox_drives_by_keyboard(near_station, firefox_console, firefox):
     page = firefox_console(here).ready()
     page.take_control()
     start = pose(here)["x"]
-    firefox.keys(w="down")
-    wait_until(lambda: pose(here)["x"] > start + 0.05, "the odometer moves", PATIENCE)
+    page.hold("w", lambda: pose(here)["x"] > start + 0.05, "the odometer moves")
     page.until("waldo.control.hold === true", "the key is the dead-man")
-    assert "view" not in here.state()["counts"]["by_rule"] or here.state()["command"]["view_age"] is not None
+    assert here.state()["command"]["view_age"] is not None, "the page says which picture it acts on"
     firefox.keys(w="up")
     wait_until(lambda: stands(here), "it stands when the key is released", PATIENCE)
     start = pose(here)["yaw"]
-    firefox.keys(d="down")
-    wait_until(lambda: pose(here)["yaw"] < start - 0.05, "it turns right: clockwise (REP-103)", PATIENCE)
+    page.hold("d", lambda: pose(here)["yaw"] < start - 0.05, "it turns right: clockwise (REP-103)")
     firefox.keys(Escape="press")
     wait_until(lambda: here.state()["safety"]["latched"] and stands(here), "Escape latches, while a key is down", PATIENCE)
     page.until("waldo.control.stop === 'latched'", "the page shows what telemetry says")
