@@ -1,6 +1,6 @@
 """Measures Waldo and other WebRTC implementations side by side, and writes the figures as Markdown.
 
-usage: scripts/bench [PART …]    parts: fanout memory handshake chromium allocations web; without one, all
+usage: scripts/bench [PART …]    parts: fanout memory handshake chromium allocations web up; without one, all
        BENCH_SECONDS=N           length of one measurement (10; Chromium: 20 at least)
        BENCH_RUNS=N              alternating runs of each (3)
 """
@@ -14,12 +14,13 @@ import time
 
 import chromium
 import parts
+import up
 import web
 from processes import BINARY, HERE, Failed, progress, stop_all
 
 PARTS = {
     "fanout": parts.fan_out, "memory": parts.memory, "handshake": parts.handshake, "chromium": chromium.chromium,
-    "allocations": parts.allocations, "web": web.web,
+    "allocations": parts.allocations, "web": web.web, "up": up.up,
 }
 
 

@@ -172,9 +172,9 @@ def playwright():
         yield driver
 
 
-def launch_chromium(playwright, *arguments):
+def launch_chromium(playwright, *arguments, program="/usr/bin/chromium"):
     return playwright.chromium.launch(
-        executable_path="/usr/bin/chromium",
+        executable_path=program,
         args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage",
               "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", *arguments])
 
@@ -268,6 +268,25 @@ class Network:
         except BaseException:
             self.remove()
             raise
+
+    def cut(self):
+        """Everything is lost on the way, in both directions, and nobody is told: each end sends to a card that is not there."""
+        for words in self._neighbours():
+            ip(*words, "lladdr", "02:00:00:00:00:01", "nud", "permanent")
+
+    def mend(self):
+        for words, card in zip(self._neighbours(), (self._card("-n", self.namespace, "far0"), self._card(self.cable))):
+            ip(*words, "lladdr", card, "nud", "reachable")
+
+    def _neighbours(self):
+        replace = ["neighbour", "replace"]
+        return [replace + [self.far, "dev", self.cable], ["-n", self.namespace] + replace + [self.near, "dev", "far0"]]
+
+    @staticmethod
+    def _card(*where):
+        *prefix, device = where
+        shown = subprocess.run(["ip", *prefix, "link", "show", device], capture_output=True, text=True, timeout=10, check=True)
+        return re.search(r"link/ether (\S+)", shown.stdout).group(1)
 
     def remove(self):
         ip("link", "delete", self.cable, check=False)

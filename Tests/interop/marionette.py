@@ -120,6 +120,21 @@ class Firefox:
             raise MarionetteError(result["error"])
         return result.get("value")
 
+    def click(self, selector):
+        """As a person does it, on the first element of a CSS selector."""
+        [element] = self.call("WebDriver:FindElement", {"using": "css selector", "value": selector}).values()
+        self.call("WebDriver:ElementClick", {"id": element})
+
+    def keys(self, **states):
+        """Real keys go down and up: `keys(w="down")`. They stay as they are until told otherwise."""
+        names = {"Escape": "\ue00c", "Shift": "\ue008"}
+        ways = {"down": ["keyDown"], "up": ["keyUp"], "press": ["keyDown", "keyUp"]}
+        actions = [{"type": way, "value": names.get(key, key)} for key, state in states.items() for way in ways[state]]
+        self.call("WebDriver:PerformActions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+
+    def release_keys(self):
+        self.call("WebDriver:ReleaseActions", {})
+
     def resize(self, width, height):
         self.call("WebDriver:SetWindowRect", {"width": width, "height": height})
 

@@ -77,6 +77,24 @@ class Station:
         return f"ended with {status} after SIGINT" if status else None
 
 
+def hold_until(station, down, up, condition, what, timeout=60.0):
+    """Holds a key until something is so, and leaves it down. On a busy machine the robot may have to stop in between (an old picture, silence):
+    then it moves again only after the key has been up."""
+    deadline = time.monotonic() + timeout
+    while True:
+        down()
+        pressed = time.monotonic()
+        while not condition():
+            assert time.monotonic() < deadline, f"after {timeout:g} s still not: {what}; {station.state()}"
+            if time.monotonic() > pressed + 1 and station.state()["safety"]["rest_needed"]:
+                break
+            time.sleep(0.05)
+        else:
+            return
+        up()
+        wait_until(lambda: not station.state()["safety"]["rest_needed"], "the stick was at rest", timeout)
+
+
 @pytest.fixture
 def station(binary, tmp_path, request):
     """station("--profile", "wan", …) starts one; all are ended, and their ends checked, after the test."""

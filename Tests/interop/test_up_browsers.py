@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from conftest import ROOT, launch_chromium, wait_until
-from station import SMALL, Station, station  # noqa: F401
+from station import SMALL, Station, hold_until, station  # noqa: F401
 
 ARTEFACTS = ROOT / ".build" / "artefacts"
 SIZES = [(360, 740), (1280, 720), (1920, 1080)]
@@ -59,9 +59,8 @@ class Console:
 
     def drive_forward(self):
         """Holds W until the robot moves."""
-        start = self.x()
-        self.page.keyboard.down("w")
-        wait_until(lambda: self.x() > start + 0.03, "the odometer moves")
+        start, keyboard = self.x(), self.page.keyboard
+        hold_until(self.here, lambda: keyboard.down("w"), lambda: keyboard.up("w"), lambda: self.x() > start + 0.03, "the odometer moves")
 
 
 def stands(here):
@@ -109,8 +108,8 @@ def test_drives_by_keyboard(station, console):
     wait_until(lambda: stands(here), "it stands when the key is released")
     assert here.state()["safety"]["state"] == "idle"
     start = here.state()["pose"]["yaw"]
-    page.page.keyboard.down("a")
-    wait_until(lambda: abs(here.state()["pose"]["yaw"] - start) > 0.05, "it turns")
+    hold_until(here, lambda: page.page.keyboard.down("a"), lambda: page.page.keyboard.up("a"),
+               lambda: abs(here.state()["pose"]["yaw"] - start) > 0.05, "it turns")
     assert here.state()["pose"]["yaw"] > start, "left is counter-clockwise (REP-103)"
     page.page.keyboard.up("a")
     assert page.faults == []
