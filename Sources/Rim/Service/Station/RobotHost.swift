@@ -32,6 +32,8 @@ final class RobotHost {
     private var ticker: ReactorTimer?
     private var isDraining = false
     private var lastState = MotionState.idle
+    private var leaseTold = Instant.zero
+    private var leaseIsDue = false
     /// 20 Hz.
     private static let tick = Duration.milliseconds(50)
 
@@ -106,7 +108,8 @@ final class RobotHost {
         case .verdict: break
         case .leaseChanged:
             log.debug("the lease", ["state": .text(control.lease.state.rawValue), "epoch": .integer(Int64(control.lease.epoch))])
-            for client in clients.values { client.sendLease(at: now) }
+            // Who pulls the emergency stop a thousand times a second does not make us tell everybody as often: the tick brings the newest.
+            if now - leaseTold >= .milliseconds(20) { tellLease(at: now) } else { leaseIsDue = true }
         case .stopped(let reason):
             log.info("stopped", ["reason": .text(reason.rawValue)])
             stopClock?.start(reason, last: control.gate.lastSign ?? now, at: now)
@@ -122,6 +125,11 @@ final class RobotHost {
             if let text { log.error("fault", ["text": .text(text)]) } else { log.info("the fault is gone") }
         case .action: break
         }
+    }
+
+    private func tellLease(at now: Instant) {
+        (leaseTold, leaseIsDue) = (now, false)
+        for client in clients.values { client.sendLease(at: now) }
     }
 
     private func tell(_ reading: StopClock.Reading) {
@@ -144,6 +152,7 @@ final class RobotHost {
         ticker?.deadline = now + Self.tick
         let telemetry = unit.driver.telemetry
         with { control, now in control.observe(telemetry, at: now) }
+        if leaseIsDue { tellLease(at: now) }
         let viewers = clients.count
         func message(_ id: SessionID?) -> JSON {
             RobotMessage.telemetry(telemetry, control, for: id, isRecording: isRecording, viewers: viewers, at: now)
