@@ -330,7 +330,7 @@ private struct History {
     /// A plain command tells nothing of when it was given: it counts as given on arrival, slowly.
     private mutating func judgePlain(_ delivery: Delivery, _ person: Person, _ verdict: Verdict, _ lease: Lease, _ wasLatched: Bool) {
         guard case .velocity(let asked) = delivery.command.value else { return }
-        if lease.holder == person.id, lease.state == .held, !wasLatched, asked.isZero, !verdict.isAccepted {
+        if harness.control.lease.authority?.session == person.id, !wasLatched, asked.isZero, !verdict.isAccepted {
             return note("a stop of a plain holder's was refused: \(verdict)")
         }
         guard verdict.isAccepted else { return }
