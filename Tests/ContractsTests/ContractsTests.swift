@@ -70,10 +70,10 @@ final class ContractsTests: XCTestCase {
         }
     }
 
-    func testWheelsBeyondTheirRangeAreCut() throws {
+    func testWheelsBeyondTheirRangeAreLeftToTheGate() throws {
         let bytes = Array(#"{"type":"motor","left":3,"right":-1.01}"#.utf8)
         XCTAssertEqual(
-            try ClientMessage(parsing: bytes.span, on: .control), .drive(DriveCommand(.wheels(left: 1, right: -1), stamp: nil)))
+            try ClientMessage(parsing: bytes.span, on: .control), .drive(DriveCommand(.wheels(left: 3, right: -1.01), stamp: nil)))
     }
 
     // MARK: Robot to client

@@ -231,6 +231,9 @@ def test_pages_of_other_sites_and_names_that_lead_here_are_refused(station):
     refused = here.request("POST", "/api/robots/rover/estop", fields={"Origin": "http://evil.example"})
     assert refused.status == 403 and not here.state()["safety"]["latched"]
     assert here.request("POST", "/api/robots/rover/estop", fields={"Origin": here.url}).status == 200
+    # What an address carries goes into no header: line ends in it once ended the process.
+    answer = here.request("GET", "/?token=a%0d%0aX-Evil:%201")
+    assert answer.status == 200 and not {"X-Evil", "Set-Cookie"} & set(answer.headers)
 
 
 def test_pictures_by_http(station):

@@ -23,15 +23,18 @@ public struct SafetyGate: Sendable {
     public private(set) var fault: String?
     /// The stick must have been at rest before anything moves again: no surprise start after a gap.
     public private(set) var needsRest = true
+    /// Of the newest command that was taken under the present authority.
+    public private(set) var lastSequence: UInt32?
 
     /// What was last accepted, within the limits; `velocity` grows towards it.
     private var target = Velocity.zero
     private var lastAccepted: Instant?
-    private var lastSequence: UInt32?
     /// When `velocity` was last moved towards `target`.
     private var lastStep: Instant?
     /// Why commands that came since the last accepted one were refused.
     private var refusedSince: GateRule?
+    /// Whose ways and delays are measured.
+    private var measured: SessionID?
     private var queueing = QueueingAge()
     private var delays = DelayWindow()
     /// Whether the holder's stick was last seen at rest, and when: what clearing the latch needs.
@@ -118,7 +121,7 @@ public struct SafetyGate: Sendable {
             needsRest = false
             state = .idle
         }
-        if let camera = command.camera, camera.isFinite { self.camera = camera }
+        if fault == nil, let camera = command.camera, camera.isFinite { self.camera = camera }
     }
 
     /// Rules 8 to 10.
@@ -260,7 +263,7 @@ public struct SafetyGate: Sendable {
     public mutating func clearEmergencyStop(at now: Instant) {
         guard isLatched else { return }
         isLatched = false
-        if fault == nil { state = .idle }
+        state = fault == nil ? .idle : .stopped(.robotFault)
         needsRest = true
         lastAccepted = nil
     }
@@ -269,8 +272,9 @@ public struct SafetyGate: Sendable {
     public mutating func authorise(_ next: Authority?, at now: Instant) {
         guard next != authority else { return }
         let wasMoving = !velocity.isZero || !target.isZero
-        if next?.session != authority?.session || authority == nil {
-            (queueing, delays) = (QueueingAge(), DelayWindow())
+        // An emergency stop takes authority away for a moment: what is known of the way must not be forgotten with it.
+        if let next, next.session != measured || authority == nil && !isLatched {
+            (measured, queueing, delays) = (next.session, QueueingAge(), DelayWindow())
         }
         if wasMoving { stop(.leaseLost, at: now) }
         authority = next

@@ -22,10 +22,10 @@ public struct RobotControl: Sendable {
     private var lastState = MotionState.idle
     private var watch: DriverWatch
     private var nextSession: UInt32 = 1
-    /// Of the newest command: plain ones go on from there.
-    private var plainSequence: UInt32 = 0
 
     public static let maximumSessions = 256
+    /// Of the fastest.
+    private static let absurdWheel = 10.0
 
     /// One client's place.
     public struct Session: Sendable, Hashable {
@@ -62,8 +62,9 @@ public struct RobotControl: Sendable {
 
     /// What a session says of itself.
     public mutating func introduce(_ id: SessionID, name: String?, isBlind: Bool?) {
-        if let name, !name.isEmpty { sessions[id]?.name = name }
         if let isBlind { sessions[id]?.isBlind = isBlind }
+        guard let name, !name.isEmpty, let before = sessions[id]?.name, name != before else { return }
+        sessions[id]?.name = name
         if lease.holder == id || lease.request?.session == id { tell(.leaseChanged) }
     }
 
@@ -99,7 +100,7 @@ public struct RobotControl: Sendable {
         let verdict = gate.submit(stamped(command, velocity, view), from: id, at: now)
         if verdict.isAccepted { lease.renew(at: now) }
         // Refused by the latch alone, at rest: no motion, but a sign of life.
-        if verdict.refused == .estop, gate.isAtRest(at: now) { lease.renew(at: now) }
+        if verdict.refused == .estop, lease.authority?.session == id, gate.isAtRest(at: now) { lease.renew(at: now) }
         counts.add(verdict)
         lastVerdict = verdict
         tell(.verdict(verdict, from: id))
@@ -110,6 +111,10 @@ public struct RobotControl: Sendable {
         switch command.value {
         case .velocity(let velocity): return velocity
         case .wheels(let left, let right):
+            // A mistake, not a wish: the gate refuses it as it is (specs: safety clause 3.4).
+            guard abs(left) <= Self.absurdWheel, abs(right) <= Self.absurdWheel else { return Velocity(vx: .infinity) }
+            // A stick that is calibrated a little too far is no reason to stop.
+            let (left, right) = (min(max(left, -1), 1), min(max(right, -1), 1))
             if case .differential(let drive) = capabilities.drive { return drive.velocity(left: left, right: right) }
             // Tank steering of a robot without two sides: as one with a track that turns at full speed when its sides oppose.
             let most = capabilities.limits.maximum
@@ -120,12 +125,12 @@ public struct RobotControl: Sendable {
     /// A plain client's command counts as sent on arrival, under the present lease, and held.
     private mutating func stamped(_ command: DriveCommand, _ velocity: Velocity, _ view: ContinuousCommand.View) -> ContinuousCommand {
         guard let stamp = command.stamp else {
-            plainSequence &+= 1
+            // After whatever was taken before; nobody else's numbers count.
             return ContinuousCommand(
-                epoch: lease.epoch, sequence: plainSequence, sent: nil, view: view, isHeld: true, velocity: velocity, camera: command.camera
+                epoch: lease.epoch, sequence: (gate.lastSequence ?? 0) &+ 1, sent: nil, view: view, isHeld: true, velocity: velocity,
+                camera: command.camera
             )
         }
-        plainSequence = stamp.sequence
         return ContinuousCommand(
             epoch: stamp.epoch, sequence: stamp.sequence, sent: stamp.sent, view: view, isHeld: stamp.isHeld, velocity: velocity,
             camera: command.camera)
@@ -143,10 +148,11 @@ public struct RobotControl: Sendable {
         let number = setpoint.number
         gate.pullEmergencyStop(at: now)
         outputs.insert(.stop(after: number), at: 0)
-        guard !wasLatched else { return }
+        // Also where it is latched: a clearing that was sent before this pull must not undo it.
+        lease.raiseEpoch()
+        guard !wasLatched else { return authorise(at: now) }
         latchedBy = by
         tell(.latched(by: by))
-        lease.raiseEpoch()
         authorise(at: now)
         settle(at: now)
     }
@@ -279,7 +285,6 @@ public struct RobotControl: Sendable {
 
     private mutating func authorise(at now: Instant) {
         gate.authorise(lease.authority, at: now)
-        plainSequence = 0
         tell(.leaseChanged)
     }
 

@@ -87,9 +87,8 @@ public enum ClientMessage: Sendable, Hashable {
         return DriveCommand(.velocity(velocity), stamp: try stamp(body), camera: try camera(body))
     }
 
-    /// Beyond ±1 a number is cut: a stick that is calibrated a little too far is no reason to stop.
     private static func wheels(_ body: JSONField) throws(JSONFieldError) -> DriveCommand.Value {
-        .wheels(left: min(max(try body["left"].double(), -1), 1), right: min(max(try body["right"].double(), -1), 1))
+        .wheels(left: try body["left"].double(), right: try body["right"].double())
     }
 
     private static func isPlain(_ body: JSONField) throws(JSONFieldError) -> Bool {

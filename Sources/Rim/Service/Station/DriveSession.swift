@@ -87,6 +87,8 @@ final class DriveSession {
     }
 
     private func end() {
+        // The peer may have more to tell, and may outlive this.
+        peer.onEvent = nil
         fanOut?.remove(peer)
         robot.sound?.remove(peer)
         robot.remove(self)

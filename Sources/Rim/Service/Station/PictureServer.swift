@@ -43,7 +43,8 @@ final class PictureServer {
     init(_ feed: PictureFeed, reactor: Reactor) throws(SystemError) {
         (self.feed, self.reactor) = (feed, reactor)
         orders = try Inbox(limit: 8, leavesOut: .newest)
-        results = try Mailbox(limit: 8)
+        // Every size that can be under way has room: one that were lost would never be made again.
+        results = try Mailbox(limit: Self.mostReaders + 1)
         try results.open(on: reactor) { [weak self] result in self?.deliver(result) }
         let (orders, results) = (orders, results)
         try WorkerThread.start("waldo-jpeg") { Self.run(orders, results) }

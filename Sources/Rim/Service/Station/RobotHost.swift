@@ -32,6 +32,8 @@ final class RobotHost {
     private var ticker: ReactorTimer?
     private var isDraining = false
     private var lastState = MotionState.idle
+    private var leaseTold = Instant.zero
+    private var leaseIsDue = false
     /// 20 Hz.
     private static let tick = Duration.milliseconds(50)
 
@@ -106,7 +108,8 @@ final class RobotHost {
         case .verdict: break
         case .leaseChanged:
             log.debug("the lease", ["state": .text(control.lease.state.rawValue), "epoch": .integer(Int64(control.lease.epoch))])
-            for client in clients.values { client.sendLease(at: now) }
+            // Who pulls the emergency stop a thousand times a second does not make us tell everybody as often: the tick brings the newest.
+            if now - leaseTold >= .milliseconds(20) { tellLease(at: now) } else { leaseIsDue = true }
             // Who drives may make the picture smaller for all: theirs matters most.
             let leader = control.lease.holder.flatMap { clients[$0]?.peer.id }
             for fanOut in video.values.flatMap(\.all) { fanOut.leader = leader }
@@ -125,6 +128,11 @@ final class RobotHost {
             if let text { log.error("fault", ["text": .text(text)]) } else { log.info("the fault is gone") }
         case .action: break
         }
+    }
+
+    private func tellLease(at now: Instant) {
+        (leaseTold, leaseIsDue) = (now, false)
+        for client in clients.values { client.sendLease(at: now) }
     }
 
     private func tell(_ reading: StopClock.Reading) {
@@ -147,6 +155,7 @@ final class RobotHost {
         ticker?.deadline = now + Self.tick
         let telemetry = unit.driver.telemetry
         with { control, now in control.observe(telemetry, at: now) }
+        if leaseIsDue { tellLease(at: now) }
         let viewers = clients.count
         func message(_ id: SessionID?) -> JSON {
             RobotMessage.telemetry(telemetry, control, for: id, isRecording: isRecording, viewers: viewers, at: now)

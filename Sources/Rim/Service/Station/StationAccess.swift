@@ -37,6 +37,9 @@ struct StationAccess {
         return viewerToken.map { Self.isSame(shown, $0) } == true ? "viewer" : nil
     }
 
+    /// Nothing else goes into a cookie: what an address carries may hold line ends.
+    func isKnown(_ shown: String) -> Bool { [token, viewerToken].contains { $0.map { Self.isSame(shown, $0) } == true } }
+
     /// Somebody has opened the station's address in a browser.
     static func isVisit(_ request: HTTPRequest) -> Bool {
         request.method == .get && request.target.segments.isEmpty && request.fields["accept"]?.contains("text/html") == true

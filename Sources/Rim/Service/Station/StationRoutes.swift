@@ -38,7 +38,7 @@ extension StationServer {
                 handler: .value { request in
                     if request.user == nil { return access.asking() }
                     // The token goes into a cookie, and out of the address that people copy.
-                    if let token = request.target["token"], request.target.segments.isEmpty {
+                    if let token = request.target["token"], request.target.segments.isEmpty, access.isKnown(token) {
                         let secure = request.client.isSecure ? "; Secure" : ""
                         let cookie = "\(StationAccess.cookie)=\(token); Path=/; HttpOnly; SameSite=Strict\(secure)"
                         return HTTPResponse(.seeOther, fields: ["Location": "/", "Set-Cookie": cookie, "Cache-Control": "no-store"])
