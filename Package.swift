@@ -17,8 +17,13 @@ func module(_ folder: String, _ dependencies: [Target.Dependency], linking: [Str
         swiftSettings: house, linkerSettings: linking.map { .linkedLibrary($0) })
 }
 
-func library(_ name: String) -> Target {
-    .systemLibrary(name: name, path: "Sources/C/\(name)")
+func library(_ name: String, pkgConfig: String? = nil) -> Target {
+    .systemLibrary(name: name, path: "Sources/C/\(name)", pkgConfig: pkgConfig)
+}
+
+/// A library that is only looked at when the trait is on.
+func optional(_ name: String, trait: String) -> Target.Dependency {
+    .target(name: name, condition: .when(traits: [trait]))
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
@@ -38,6 +43,7 @@ func example(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
     name: "waldo",
     products: [.executable(name: "waldo", targets: ["waldo"])],
+    traits: [.trait(name: "GStreamer", description: "Cameras and microphones described as GStreamer pipelines")],
     targets: [
         // Core: pure Swift; told bytes and time.
         module("Core/Wire", [], linking: ["m"]),  // rounding
@@ -66,10 +72,16 @@ let package = Package(
             name: "SimDriver", dependencies: ["Wire", "Robot", "Media", "Reactor", "CMuJoCo"], path: "Sources/Rim/Drivers/Sim",
             exclude: ["README.md"], swiftSettings: house),
 
+        .target(
+            name: "CameraDriver", dependencies: ["Wire", "Robot", "Media", "Reactor", optional("CGst", trait: "GStreamer")],
+            path: "Sources/Rim/Drivers/Camera", exclude: ["README.md"], swiftSettings: house),
+
         // App: composition roots.
         .executableTarget(
             name: "waldo",
-            dependencies: ["Wire", "RTC", "HTTP", "Recording", "Robot", "Media", "Reactor", "Crypto", "Web", "SimDriver", "Service"],
+            dependencies: [
+                "Wire", "RTC", "HTTP", "Recording", "Robot", "Media", "Reactor", "Crypto", "Web", "SimDriver", "CameraDriver", "Service",
+            ],
             path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
@@ -88,6 +100,7 @@ let package = Package(
         .target(name: "CLinux", path: "Sources/C/CLinux"),
         library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("COpus"), library("CSRTP"),
         library("CZlib"), library("CQRencode"), library("CYUV"), library("CTurboJPEG"),
+        library("CGst", pkgConfig: "gstreamer-app-1.0"),
         // Its headers are fetched by scripts/setup; the library is opened when it is first needed.
         .target(name: "CMuJoCo", path: "Sources/C/CMuJoCo", cSettings: [.headerSearchPath("../../../.build-deps/mujoco/include")]),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
@@ -110,6 +123,7 @@ let package = Package(
         tests("WebTests", ["Wire", "HTTP", "Reactor", "Crypto", "Web", "TestSupport"]),
         tests("MediaTests", ["Wire", "RTC", "Reactor", "Media", "Service", "CTurboJPEG", "TestSupport"]),
         tests("RecordingTests", ["Wire", "RTC", "Reactor", "Recording", "Service", "TestSupport"]),
+        tests("CameraTests", ["Wire", "Robot", "Media", "Reactor", "CameraDriver", "TestSupport"]),
         tests("SimDriverTests", ["Wire", "Robot", "Media", "Reactor", "SimDriver", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

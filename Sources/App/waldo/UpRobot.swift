@@ -15,7 +15,7 @@ func makeRobot(_ settings: Settings, _ log: Logger) -> RobotUnit {
         id: "rover", driver: driver, cameras: driver.cameras, microphone: driver.microphone, hear: { driver.hear($0) })
     unit.figures = figures(of: driver)
     log.info("a simulated robot", ["world": .text(driver.world), "renderer": .text(driver.renderer)])
-    return unit
+    return withSources(unit, settings, log)
 }
 
 private func figures(of driver: SimDriver) -> [RobotUnit.Figure] {

@@ -15,6 +15,11 @@ enum UpSettings {
         .init("world", "FILE", "an MJCF world for the simulated robot; none: a furnished home"),
         .init("quality", "NAME", "of the simulated picture: low or high (shadows, reflections)", "low"),
         .init("size", "WxH", "pixels of the robot's front camera", "1280x720"),
+        .init(
+            "camera", "PIPELINE",
+            "a GStreamer source in place of the robot's front camera: 'v4l2src device=/dev/video0',\n'rtspsrc location=rtsp://… latency=50 ! decodebin', 'videotestsrc is-live=true'"
+        ),
+        .init("microphone", "PIPELINE", "a GStreamer source in place of the robot's microphone: 'alsasrc'"),
         .init("bitrate", "N", "kbit/s of a 1280x720 picture at 30 a second; less when paths carry less", "2500"),
         .init("data", "DIR", "where recordings go", dataFolder()),
         .init("record", nil, "record video, telemetry and every command with its verdict (MCAP)"),

@@ -18,7 +18,7 @@ public struct Picture: Sendable {
     public var planes: (luma: Int, blue: Int, red: Int) { (0, width * height, width * height * 5 / 4) }
 
     /// `fill` writes all of the bytes.
-    init(width: Int, height: Int, _ fill: (UnsafeMutablePointer<UInt8>) throws -> Void) rethrows {
+    package init(width: Int, height: Int, _ fill: (UnsafeMutablePointer<UInt8>) throws -> Void) rethrows {
         precondition(width > 0 && height > 0 && width % 2 == 0 && height % 2 == 0, "4:2:0 needs even sizes, got \(width)x\(height)")
         self.width = width
         self.height = height

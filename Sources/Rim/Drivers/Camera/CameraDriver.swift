@@ -1,0 +1,32 @@
+import Media
+public import Robot
+
+/// Another robot's driver, which tells of other eyes and ears than that robot has: everything else is left to it.
+public final class CameraDriver: RobotDriver {
+    public let capabilities: RobotCapabilities
+    private let robot: any RobotDriver
+    private let endSources: @Sendable () -> Void
+
+    /// `front`: in place of the first camera, looking where it is mounted; nil: that stays. `hasMicrophone`: there is one, in place of the
+    /// robot's own. `endSources` is called when the robot is shut down.
+    public init(_ robot: any RobotDriver, front: PictureFeed?, hasMicrophone: Bool, endSources: @escaping @Sendable () -> Void) {
+        (self.robot, self.endSources) = (robot, endSources)
+        var capabilities = robot.capabilities
+        if let front {
+            let camera = CameraCapability(name: front.name, width: front.width, height: front.height, rate: front.rate)
+            capabilities.cameras.replaceSubrange(..<min(1, capabilities.cameras.count), with: [camera])
+        }
+        if hasMicrophone { capabilities.hasMicrophone = true }
+        self.capabilities = capabilities
+    }
+
+    public func apply(_ setpoint: Setpoint) { robot.apply(setpoint) }
+    public func stop(after number: UInt64) { robot.stop(after: number) }
+    public func perform(_ action: RobotAction) throws(RobotActionError) { try robot.perform(action) }
+    public var telemetry: RobotTelemetry { robot.telemetry }
+
+    public func shutDown() {
+        robot.shutDown()
+        endSources()
+    }
+}
