@@ -261,32 +261,37 @@ def emergency_stops(page, station):
 def viewers_run(station, count):
     with Crowd(station, count, SECONDS + 8) as crowd:
         for _ in range(3):
-            crowd.figures(20)
-        start, cpu, before = time.monotonic(), station.cpu(), station.metrics()
+            first = crowd.figures(20)
+        start, cpu, reactor, before = time.monotonic(), station.cpu(), station.thread_cpu("waldo-reactor"), station.metrics()
         for _ in range(SECONDS):
             figures = crowd.figures()
         span, used, after = time.monotonic() - start, station.cpu() - cpu, station.metrics()
+        sending = station.thread_cpu("waldo-reactor") - reactor
         if figures["connected"] < count:
             raise Failed(f"{figures['connected']:.0f} of {count} connected")
     drawn = after["waldo_sim_pictures_total"] - before["waldo_sim_pictures_total"]
-    return {"cpu": 100 * used / span, "factor": after["waldo_sim_real_time_factor"], "drift": after["waldo_sim_drift_seconds"], "resident": station.resident() / 1024,
-            "pictures": drawn / span, "freezes": figures["freezes"]}
+    return {"cpu": 100 * used / span, "reactor": 100 * sending / span, "factor": after["waldo_sim_real_time_factor"], "drift": after["waldo_sim_drift_seconds"], "resident": station.resident() / 1024,
+            "pictures": drawn / span, "packets": (figures["packets"] - first["packets"]) / count / span, "freezes": figures["freezes"]}
 
 
 def crowds(folder):
     runs = {count: [] for count in VIEWERS}
-    with Station(folder, "--bitrate", str(BITRATE)) as station:
+    # Somebody turns it on the spot: the picture of a robot that stands takes a fraction of the rate.
+    with Station(folder, "--bitrate", str(BITRATE)) as station, Process([BINARY, "bench", "operator", "--speed", "0,80", "--station", station.url]) as operator:
         idle = station.resident() / 1024
+        operator.line(20)
         for _ in range(RUNS):
             for count in VIEWERS:
                 runs[count].append(viewers_run(station, count))
                 progress(f"{count} viewers: {runs[count][-1]}")
                 time.sleep(1)
     few, many = VIEWERS
-    each = [(more["cpu"] - less["cpu"]) / (many - few) for less, more in zip(runs[few], runs[many])]
+    each, reactor = ([(more[name] - less[name]) / (many - few) for less, more in zip(runs[few], runs[many])] for name in ("cpu", "reactor"))
     middle = lambda count, name: median([run[name] for run in runs[count]])
     return [[f"CPU for each viewer of {few + 1} … {many}, % of a core", show(statistics.median(each), 2), " ".join(f"{value:.2f}" for value in each),
-             f"{middle(few, 'cpu'):.0f} % with {few}, {middle(many, 'cpu'):.0f} % with {many}; {BITRATE} kbit/s, {RUNS} runs of {SECONDS} s in turn"],
+             f"{middle(few, 'cpu'):.0f} % with {few}, {middle(many, 'cpu'):.0f} % with {many}; at most {BITRATE} kbit/s, "
+             f"{middle(many, 'packets'):.0f} packets a second each; {RUNS} runs of {SECONDS} s in turn, while the robot turns"],
+            ["of it: the thread that sends", show(statistics.median(reactor), 2), " ".join(f"{value:.2f}" for value in reactor), "drawing and encoding are not in it"],
             [f"physics real-time factor with {many} viewers", show(middle(many, "factor"), 6), "",
              f"drift {1000 * middle(many, 'drift'):.2f} ms since the start; {middle(many, 'pictures'):.1f} pictures a second drawn"],
             ["resident memory, MB", f"{middle(many, 'resident'):.0f} with {many} viewers", f"{idle:.0f} before any", "the drawing's (llvmpipe, MuJoCo) included"]]
