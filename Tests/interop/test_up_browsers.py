@@ -71,31 +71,34 @@ def stands(here):
 @pytest.fixture
 def console(playwright):
     """console(station) opens a browser of its own, so that it can be killed alone."""
-    browsers = []
+    opened = []
 
     def open_console(here, path="/", init=None, size=(1280, 720), **options):
+        others = browsers()
         browser = launch_chromium(playwright)
-        browsers.append(browser)
+        opened.append(browser)
         context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **options)
         page = context.new_page()
         if init:
             page.add_init_script(init)
         made = Console(page, here, path)
-        made.browser = browser
+        # The other tests' browsers are not this test's to kill.
+        made.processes = browsers() - others
         return made
 
     yield open_console
-    for browser in browsers:
+    for browser in opened:
         try:
             browser.close()
         except Exception:
             pass  # one that the test has killed
 
 
-def processes_of(browser_page):
-    """The processes of the browser that this test started last."""
-    mine = [process for process in psutil.Process().children(recursive=True) if "chrom" in process.name()]
-    return mine
+def browsers():
+    """The main processes of the Chromiums that this test run has started."""
+    found = [process for process in psutil.Process().children(recursive=True) if "chrom" in process.name()]
+    ids = {process.pid for process in found}
+    return {process for process in found if process.ppid() not in ids}
 
 
 def test_drives_by_keyboard(station, console):
@@ -195,7 +198,7 @@ def test_a_page_that_is_gone_does_not_drive(station, console, way):
     elif way == "closed":
         page.page.close()
     else:
-        stopped = processes_of(page.browser)
+        stopped = [process for main in page.processes for process in [main, *main.children(recursive=True)]]
         assert stopped
         for process in stopped:
             try:
