@@ -5,6 +5,7 @@ import Wire
 
 /// The robot of `waldo up`: the simulated one.
 func makeRobot(_ settings: Settings, _ log: Logger) -> RobotUnit {
+    checkSources(settings)
     let (width, height) = settings.size("size")
     let quality = SimOptions.Quality(rawValue: settings.choice("quality", SimOptions.Quality.allCases.map(\.rawValue)))!
     let driver: SimDriver

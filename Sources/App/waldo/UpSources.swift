@@ -1,12 +1,13 @@
 import CameraDriver
+import Media
 import Reactor
 import Robot
 import Service
+import Wire
 
 /// `--camera` and `--microphone`: the same robot with other eyes and ears.
 func withSources(_ robot: RobotUnit, _ settings: Settings, _ log: Logger) -> RobotUnit {
-    let names = ["camera", "microphone"].filter { settings.text($0) != nil }
-    guard !names.isEmpty else { return robot }
+    guard !sourceNames(settings).isEmpty else { return robot }
     #if GStreamer
         var unit = robot
         var source = "", endings: [@Sendable () -> Void] = []
@@ -40,9 +41,19 @@ func withSources(_ robot: RobotUnit, _ settings: Settings, _ log: Logger) -> Rob
         }
         return unit
     #else
+        return robot
+    #endif
+}
+
+/// Before anything is begun: sources need a program that was built with GStreamer.
+func checkSources(_ settings: Settings) {
+    #if !GStreamer
+        guard let name = sourceNames(settings).first else { return }
         fail(
-            "\(settings.source(names[0])): this waldo was built without GStreamer. Run it with WALDO_TRAITS=GStreamer in the environment, as in\n"
-                + "  WALDO_TRAITS=GStreamer ./waldo up --\(names[0]) …\n"
+            "\(settings.source(name)): this waldo was built without GStreamer. Run it with WALDO_TRAITS=GStreamer in the environment, as in\n"
+                + "  WALDO_TRAITS=GStreamer ./waldo up --\(name) …\n"
                 + "which installs GStreamer's Debian packages and builds with it.")
     #endif
 }
+
+private func sourceNames(_ settings: Settings) -> [String] { ["camera", "microphone"].filter { settings.text($0) != nil } }
