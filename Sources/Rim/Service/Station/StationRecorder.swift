@@ -49,7 +49,6 @@ final class StationRecorder {
             write(
                 [
                     "type": "action", "session": .string("\(id)"), "name": .string(action.name), "argument": .string(action.argument),
-                    "ok": true,
                 ], RecordingSchema.commandTopic, RecordingSchema.command)
         case .leaseChanged:
             guard let control = robot?.control, case .object(var message) = RobotMessage.lease(control, for: nil, at: now) else { return }
