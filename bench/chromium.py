@@ -7,7 +7,7 @@ import urllib.request
 from playwright.sync_api import Error, sync_playwright
 
 from parts import CODECS, RUNS, SECONDS, ratio, show, table
-from processes import KINDS, Failed, Server, median, progress
+from processes import KINDS, Failed, Server, median, progress, until
 
 FIGURES = """async () => {
   const quantile = (values, q) => { const sorted = [...values].sort((a, b) => a - b); return sorted[Math.floor(sorted.length * q)] ?? null; };
@@ -26,7 +26,7 @@ def run(browser, kind, codec, page_file):
         page.set_default_timeout(15_000)
         try:
             page.goto(server.url + "/")
-            page.wait_for_function("waldo.delays.length > 30 && waldo.rounds.length > 10", timeout=25_000)
+            until(page, "window.waldo && waldo.delays.length > 30 && waldo.rounds.length > 10", 25)
             time.sleep(3)
             page.evaluate("() => { waldo.delays.length = 0; waldo.rounds.length = 0; }")
             time.sleep(max(20, SECONDS))

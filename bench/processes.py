@@ -163,3 +163,12 @@ def median(values):
 
 def progress(text):
     print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
+
+
+def until(page, expression, timeout=20):
+    """Waits for a page. Playwright's own waiting evaluates words, which a content policy may forbid."""
+    deadline = time.monotonic() + timeout
+    while not page.evaluate(f"() => {expression}"):
+        if time.monotonic() > deadline:
+            raise Failed(f"after {timeout} s still not: {expression}")
+        time.sleep(0.02)

@@ -12,7 +12,7 @@ import urllib.request
 from playwright.sync_api import Error, sync_playwright
 
 from parts import RUNS, SECONDS, show, table
-from processes import BINARY, Failed, Process, Server, free_port, median, progress
+from processes import BINARY, Failed, Process, Server, free_port, median, progress, until
 
 LOADS = 9
 ESTOPS = 40
@@ -143,11 +143,6 @@ def wait(condition, what, timeout=20):
             raise Failed(f"after {timeout} s still not: {what}")
         time.sleep(0.02)
     return value
-
-
-def until(page, expression):
-    """Playwright's own waiting evaluates words, which the console's content policy forbids."""
-    return wait(lambda: page.evaluate(f"() => {expression}"), expression)
 
 
 # The first picture

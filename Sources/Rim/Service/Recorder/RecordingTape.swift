@@ -20,6 +20,8 @@ struct RecordingTape: ~Copyable {
     private var schemas: [String: UInt16] = [:]
     private let limit: Int?
     private let chunkSize: Int
+    /// The next message begins the next part: one that is begun before there is anything to write may stay empty.
+    private var isFull = false
     private(set) var statistics = Recorder.Statistics()
     /// When what is in the open chunk is to be safe.
     private(set) var deadline: Instant?
@@ -39,6 +41,7 @@ struct RecordingTape: ~Copyable {
     }
 
     mutating func write(_ item: Recorder.Item) throws(RecorderError) {
+        if isFull { try beginPart() }
         do throws(MCAPError) {
             switch item {
             case .video(let frame, let camera):
@@ -55,13 +58,13 @@ struct RecordingTape: ~Copyable {
         if deadline == nil { deadline = MonotonicClock.now() + Self.longestChunk }
     }
 
-    /// Puts finished chunks into the file, and begins the next part when this one is long enough.
+    /// Puts finished chunks into the file, and sees whether this part is long enough.
     mutating func save(at now: Instant) throws(RecorderError) {
         if let deadline, now >= deadline { writer.endChunk() }
         guard try flush() else { return }
         deadline = nil
         // Room for one more chunk and the summary.
-        if let limit, file.size + 3 * chunkSize > limit / Self.partsAtOnce { try beginPart(limit) }
+        isFull = limit.map { file.size + 3 * chunkSize > $0 / Self.partsAtOnce } ?? false
     }
 
     mutating func finish() throws(RecorderError) {
@@ -78,10 +81,11 @@ struct RecordingTape: ~Copyable {
         return true
     }
 
-    private mutating func beginPart(_ limit: Int) throws(RecorderError) {
+    private mutating func beginPart() throws(RecorderError) {
+        isFull = false
         try finish()
         parts.next(after: file.size)
-        statistics.removed += parts.makeRoom(limit / Self.partsAtOnce, under: limit)
+        if let limit { statistics.removed += parts.makeRoom(limit / Self.partsAtOnce, under: limit) }
         file = RecordingFile(parts.current, takingOwnershipOf: try RecordingFile.create(parts.current))
         writer = MCAPWriter(chunkSize: chunkSize)
         (numbers, schemas) = ([:], [:])
