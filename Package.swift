@@ -113,7 +113,7 @@ let package = Package(
         tests("NetSimTests", ["Wire", "RTC", "NetSim"]),
         tests("CryptoTests", ["Wire", "RTC", "Crypto", "CSRTP", "CVirtualTime", "TestSupport"]),
         tests("DataLinkTests", ["Wire", "RTC", "Crypto", "DataLink", "CVirtualTime", "TestSupport"]),
-        tests("EngineTests", ["Wire", "RTC", "NetSim", "Reactor", "Service", "CVirtualTime", "TestSupport"]),
+        tests("EngineTests", ["Wire", "RTC", "NetSim", "Reactor", "Recording", "Service", "CVirtualTime", "TestSupport"]),
         tests("FuzzTests", ["FuzzTargets"]),
         tests("HTTPTests", ["Wire", "HTTP"]),
         tests("RobotTests", ["Wire", "Robot"]),

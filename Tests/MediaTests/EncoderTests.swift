@@ -19,6 +19,24 @@ final class EncoderTests: XCTestCase {
         }
     }
 
+    /// Who joins waits for it, and on a narrow path everybody else's picture does.
+    func testAKeyFrameThatIsAskedForIsNoMoreThanAFewFramesLong() throws {
+        for (codec, most) in [(CodecKind.h264, 3.0), (.vp8, 4.5)] {
+            let encoder = try makeVideoEncoder(codec, settings)
+            var camera = TestPattern(width: 640, height: 480, bitsPerPicture: settings.bitrate / settings.rate)
+            var total = 0, keys = 0
+            for index in 0..<150 {
+                var frame: [UInt8] = []
+                let isForced = index % 30 == 29
+                _ = try encoder.encode(camera.next(unixMilliseconds: Int64(index)), forcesKeyFrame: isForced, into: &frame)
+                if isForced { keys += frame.count } else { total += frame.count }
+            }
+            let (key, mean) = (Double(keys) / 5, Double(total) / 145)
+            XCTAssertLessThan(key, most * mean, "\(codec)")
+            XCTAssertEqual(Double(total + keys) * 8 / 5, 800_000, accuracy: 240_000, "\(codec)")
+        }
+    }
+
     func testBitrateIsKeptAndFollowsAChange() throws {
         for codec in [CodecKind.h264, .vp8] {
             let encoder = try makeVideoEncoder(codec, settings)

@@ -231,6 +231,33 @@ final class PeerRulesTests: XCTestCase {
         }
     }
 
+    /// Two large frames where one would do delay everybody's picture: a viewer who joins asks before the first has come.
+    func testALossOfPictureIsNewOnlyWhereNoKeyFrameIsOnItsWay() throws {
+        let raw = RawPeer()
+        let track = raw.peer.addTransceiver(.video, direction: .sendrecv)
+        try raw.connect([RawPeer.video(mid: "0")])
+        let ssrc = try XCTUnwrap(raw.peer.session?.media.first { $0.transceiver == track }?.localSSRC)
+        var packetiser = VideoPacketiser(codec: .vp8)
+        raw.events = []
+        func lose() -> Int {
+            raw.send([.receiverReport(SSRC(7), []), .pictureLoss(sender: SSRC(7), media: ssrc)])
+            return keyFrameRequests(raw)
+        }
+        XCTAssertEqual(lose(), 1)
+        // Paced for longer than this test looks.
+        let frame = EncodedFrame(
+            codec: .vp8, bytes: [0x10, 0, 0, 0x9D, 0x01, 0x2A] + [UInt8](repeating: 0, count: 60_000), isKeyFrame: true, captureTime: raw.now,
+            timestamp: 0)
+        raw.peer.send(try XCTUnwrap(packetiser.packetise(frame)), on: track, at: raw.now)
+        raw.run(for: .milliseconds(50))
+        XCTAssertEqual(lose(), 1, "it is being sent")
+        raw.run(for: .milliseconds(200))
+        XCTAssertEqual(lose(), 1, "it may not have arrived")
+        raw.run(for: .milliseconds(150))
+        XCTAssertEqual(lose(), 2)
+        XCTAssertEqual(lose(), 3)
+    }
+
     /// draft-alvestrand-rmcat-remb-03, where there is nothing better.
     func testAnEstimateGoesToSendersWithoutTransportWideFeedback() throws {
         for (feedback, expects) in [(["goog-remb"], true), (["nack"], false)] {

@@ -50,8 +50,8 @@ extension Peer {
             videoSenders[index].sender.retransmit(numbers, roundTrip: media!.congestion.roundTrip, through: &media!, at: now)
         case .pictureLoss(_, let source):
             guard let index = videoSender(of: source) else { return }
-            videoSenders[index].sender.receivedPictureLoss()
-            emit(.event(.keyFrameNeeded(videoSenders[index].id)))
+            let isLost = videoSenders[index].sender.receivedPictureLoss(roundTrip: media!.congestion.roundTrip, at: now)
+            if isLost { emit(.event(.keyFrameNeeded(videoSenders[index].id))) }
         case .fullIntraRequest(let sender, let entries):
             for entry in entries {
                 guard let index = videoSender(of: entry.ssrc) else { continue }

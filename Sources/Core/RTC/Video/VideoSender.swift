@@ -53,6 +53,8 @@ struct VideoSender {
     private var retransmissions = PathBacklog()
     private var extensionsEverywhereUntil: Instant?
     private var lastKeyFrameRequest: Instant?
+    /// When the last packet of the newest key frame left.
+    private var lastKeyFrame: Instant?
 
     /// Delta frames of at most this many packets leave at once; longer ones in steps of a millisecond.
     private static let burst = 16
@@ -61,6 +63,7 @@ struct VideoSender {
     private static let keyFrameInterval = Duration.milliseconds(300)
     private static let maximumIntraSenders = 16
     private static let deltaFramePace = 2.5, keyFramePace = 1.5
+    private static let unknownRoundTrip = Duration.milliseconds(100)
 
     init(parameters: VideoSenderParameters, random: UInt64) {
         self.parameters = parameters
@@ -152,7 +155,10 @@ struct VideoSender {
         nextPacket = 0
         nextStep = nil
         statistics.framesSent += 1
-        if frame.isKeyFrame { statistics.keyFramesSent += 1 }
+        if frame.isKeyFrame {
+            statistics.keyFramesSent += 1
+            lastKeyFrame = now
+        }
         lastFrame = (frame.timestamp &+ timestampOffset, frame.captureTime)
     }
 
@@ -252,7 +258,12 @@ struct VideoSender {
         return bytes - left
     }
 
-    mutating func receivedPictureLoss() { statistics.pliCount += 1 }
+    /// False where a key frame is on its way to the peer, which asked before it could have that.
+    mutating func receivedPictureLoss(roundTrip: Duration?, at now: Instant) -> Bool {
+        statistics.pliCount += 1
+        if queue.first?.isKeyFrame == true { return false }
+        return lastKeyFrame.map { now - $0 >= (roundTrip ?? Self.unknownRoundTrip) } ?? true
+    }
 
     /// False for a repetition of what was asked before: the number then is the same (RFC 5104 clause 4.3.1.2).
     mutating func receivedIntraRequest(_ sequence: UInt8, from sender: SSRC) -> Bool {

@@ -21,7 +21,7 @@ public final class FanOut {
     /// Since the last key frame, while that is young: a late joiner begins with them at once.
     private var recent: [PacketisedFrame] = []
     private var lastKeyFrameRequest: Instant?
-    /// Asks again for those who asked too soon after the last request: a frame already on its way may be too old for them.
+    /// Asks again for those who asked too soon after the last request, when the key frame of that had already left.
     private var laterRequest: ReactorTimer?
     public private(set) var framesSent = 0
     public private(set) var keyFrames = 0
@@ -138,6 +138,8 @@ public final class FanOut {
         if frame.isKeyFrame {
             keyFrames += 1
             recent = [frame]
+            // Whoever has asked until now gets what they asked for.
+            laterRequest?.deadline = nil
         } else if let key = recent.first, frame.captureTime - key.captureTime < Self.keyFrameInterval {
             recent.append(frame)
         } else {
