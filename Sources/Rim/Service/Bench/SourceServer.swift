@@ -59,7 +59,7 @@ public actor SourceServer {
 
     public init(_ options: Options) throws {
         self.options = options
-        reactor = try Reactor(name: "waldo-reactor")
+        reactor = try Reactor(name: "waldo-reactor", keepsTime: true)
     }
 
     /// Begins to serve; answers the port of the page.
