@@ -113,8 +113,10 @@ def station(binary, tmp_path, request):
 class Operator:
     """A client without a picture. Used inside one event loop: `async with Operator(station) as ada`."""
 
-    def __init__(self, station, name="Ada", view="none", fields=None):
+    def __init__(self, station, name="Ada", view="none", fields=None, robot="rover", patience=0.0):
+        """`patience`: seconds during which it comes back when it was told that there are too many offers."""
         self.station, self.name, self.view, self.fields = station, name, view, fields or {}
+        self.robot, self.patience = robot, patience
         self.telemetry, self.lease, self.welcome = None, None, None
         self.events, self.acks, self.errors = [], {}, []
         self.nonce, self.sequence = 0, 0
@@ -128,9 +130,14 @@ class Operator:
             channel.on("open", self.opened[channel.label].set)
             channel.on("message", self._take)
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        answer = await asyncio.to_thread(
-            self.station.request, "POST", "/whep/rover", self.pc.localDescription.sdp,
-            {"Content-Type": "application/sdp", **self.fields})
+        deadline = time.monotonic() + self.patience
+        while True:
+            answer = await asyncio.to_thread(
+                self.station.request, "POST", f"/whep/{self.robot}", self.pc.localDescription.sdp,
+                {"Content-Type": "application/sdp", **self.fields})
+            if answer.status != 429 or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(int(answer.headers["Retry-After"]))
         assert answer.status == 201, answer
         self.location = answer.headers["Location"]
         await self.pc.setRemoteDescription(RTCSessionDescription(answer.text.decode(), "answer"))

@@ -19,6 +19,8 @@ final class DriveSession {
     private var stateChannel: DataChannelID?
     private var acks = AckMemory()
     private var decoder: OpusDecoder?
+    /// The client has come: once.
+    var onConnected: (() -> Void)?
     /// The session is over: once.
     var onEnd: (() -> Void)?
     private var complaints = Complaints()
@@ -81,6 +83,8 @@ final class DriveSession {
     }
 
     private func begin() {
+        onConnected?()
+        onConnected = nil
         prepare()
         guard let audioTrack, let sound = robot.sound else { return }
         do { try sound.add(peer, audioTrack) } catch { robot.log.error("no sound", ["error": .text("\(error)")]) }
@@ -93,7 +97,7 @@ final class DriveSession {
         robot.sound?.remove(peer)
         robot.remove(self)
         onEnd?()
-        onEnd = nil
+        (onConnected, onEnd) = (nil, nil)
     }
 
     private func speak(_ sound: ReceivedAudio) {

@@ -56,6 +56,16 @@ extension StationServer {
         add(.post, "/whep/{robot}", "An offer to see and drive a robot", body: "application/sdp", to: router) { station, request in
             try station.offer(request)
         }
+        var options = Route(
+            .options, "/whep/{robot}", "What may be asked here, and the ICE servers as Link fields",
+            handler: .value { [unowned self, unowned router] request in
+                _ = try robot(request.parameters["robot"])
+                var response = router.answerOptions(request)
+                for server in iceServers() { response.fields.append("Link", server.link) }
+                return response
+            })
+        options.answers = [.init(.noContent, "Allow, Accept-Post, and a Link field for each ICE server (RFC 9725 clause 4.6)")]
+        router.add(options)
         add(
             .patch, "/whep/{robot}/{session}", "Candidates, or a new offer", body: "application/trickle-ice-sdpfrag, application/sdp",
             to: router
@@ -80,8 +90,9 @@ extension StationServer {
         let robot = try robot(request.parameters["robot"])
         let description: SessionDescription
         do throws(SDPError) { description = try SessionDescription(parsing: request.body) } catch { throw Self.badOffer("\(error)") }
-        let admission = try admit(description, to: robot, camera: request.target["camera"], user: request.user)
-        let fields: HTTPFields = ["Content-Type": "application/sdp", "Location": "/whep/\(robot.id)/\(admission.resource)"]
+        let admission = try admit(description, to: robot, camera: request.target["camera"], by: request)
+        var fields: HTTPFields = ["Content-Type": "application/sdp", "Location": "/whep/\(robot.id)/\(admission.resource)"]
+        for server in iceServers() { fields.append("Link", server.link) }
         return HTTPResponse(.created, fields: fields, body: .bytes(Array(admission.answer.description.utf8)))
     }
 
@@ -115,8 +126,10 @@ extension StationServer {
             let uptime = (MonotonicClock.now() - station.began).seconds
             return .json(["status": "ok", "version": .string(waldoVersion), "uptime_s": .double(uptime.rounded())])
         }
-        add(.get, "/api/robots", "All robots", to: router) { station, _ in
-            .json(["robots": .array(station.order.compactMap { station.robots[$0] }.map(Self.summary))])
+        add(.get, "/api/robots", "All robots; the ICE servers as Link fields", to: router) { station, _ in
+            var response = HTTPResponse.json(["robots": .array(station.order.compactMap { station.robots[$0] }.map(Self.summary))])
+            for server in station.iceServers() { response.fields.append("Link", server.link) }
+            return response
         }
         add(.get, "/api/robots/{robot}", "What a robot is", to: router) { station, request in
             let robot = try station.robot(request.parameters["robot"])
