@@ -1,5 +1,6 @@
 import Glibc
 import Reactor
+import Recording
 import Service
 import Wire
 import XCTest
@@ -8,9 +9,12 @@ import XCTest
 final class RecorderPartsTests: XCTestCase {
     /// Whenever the recording ends: a part is begun by the message that does not fit before it.
     func testNoPartIsEmpty() throws {
-        let folder = unsafe "/tmp/waldo-parts-\(getpid())"
-        XCTAssertEqual(mkdir(folder, 0o700), 0)
-        defer { for name in ["drive.mcap", "drive-2.mcap"] { unlink("\(folder)/\(name)") }; rmdir(folder) }
+        let folder = "/tmp/waldo-parts-\(getpid())"
+        XCTAssertEqual(unsafe mkdir(folder, 0o700), 0)
+        defer {
+            for name in ["drive.mcap", "drive-2.mcap"] { _ = unsafe unlink("\(folder)/\(name)") }
+            _ = unsafe rmdir(folder)
+        }
         let recorder = try Recorder(path: "\(folder)/drive.mcap", limit: Recorder.leastLimit)
         // Chunks end at an eighth of a part, so that each of these is written at once.
         let message = Array("{\"filler\":\"\(String(repeating: "x", count: 200_000))\"}".utf8)

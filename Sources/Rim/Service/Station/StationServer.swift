@@ -60,7 +60,9 @@ final class StationServer {
             unit, profile: options.profile, bitrate: options.bitrate, reactor: reactor, log: options.log.with(subject: unit.id))
         robots[unit.id] = robot
         order.append(unit.id)
-        for feed in unit.cameras { pictures["\(unit.id)/\(feed.name)"] = try PictureServer(feed, reactor: reactor) }
+        for feed in unit.cameras {
+            pictures["\(unit.id)/\(feed.name)"] = try PictureServer(feed, reactor: reactor, log: options.log.with(subject: unit.id))
+        }
         figures?.watch(robot)
         if recorder == nil, let path = options.recording {
             recorder = try StationRecorder(robot, path: path, limit: options.recordingLimit, log: options.log.with(subject: "recorder"))
