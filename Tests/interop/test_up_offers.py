@@ -24,11 +24,9 @@ def test_an_address_has_few_open_offers_and_a_driver_still_comes(station):
     # Whoever comes back as told is let in, and drives.
     async def play():
         async with Operator(here, patience=60) as ada:
-            await ada.acquire()
-            await ada.rest()
-            await ada.keep(vx=0.1, until=lambda: ada.is_moving, what="it moves")
+            await ada.creep(0.02)
 
-    run_async(play(), timeout=120)
+    run_async(play(), timeout=240)
     figures = here.metrics()
     assert figures['waldo_offers_total{outcome="refused"}'] >= 1 and figures['waldo_offers_total{outcome="gave_way"}'] >= 1
 

@@ -146,6 +146,7 @@ final class DriveSession {
     private func carryOut(_ message: ClientMessage, on channel: ClientMessage.Channel, at now: Instant) {
         switch message {
         case .drive(let command): drive(command)
+        case .emergencyStop(let nonce) where robot.unit.recorded != nil: if let nonce { acknowledge(nonce, .recorded) }
         case .emergencyStop(let nonce):
             robot.emergencyStop(by: robot.control.sessions[id]?.name ?? "\(id)", since: now)
             if let nonce { acknowledge(nonce, acks.once(nonce) {}) }

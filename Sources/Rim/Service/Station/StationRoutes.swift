@@ -53,9 +53,10 @@ extension StationServer {
     // MARK: WHEP
 
     private func addSessions(to router: Router) {
-        add(.post, "/whep/{robot}", "An offer to see and drive a robot", body: "application/sdp", to: router) { station, request in
-            try station.offer(request)
-        }
+        add(
+            .post, "/whep/{robot}", "An offer to see and drive a robot; the answer, its Location, the ICE servers as Link fields",
+            body: "application/sdp", to: router
+        ) { station, request in try station.offer(request) }
         var options = Route(
             .options, "/whep/{robot}", "What may be asked here, and the ICE servers as Link fields",
             handler: .value { [unowned self, unowned router] request in
@@ -140,6 +141,7 @@ extension StationServer {
         }
         add(.post, "/api/robots/{robot}/estop", "Pulls the emergency stop: anybody may", to: router) { station, request in
             let robot = try station.robot(request.parameters["robot"])
+            if robot.unit.recorded != nil { throw HTTPProblem(.conflict, TeleopRefusal.recorded.code, TeleopRefusal.recorded.message) }
             robot.emergencyStop(
                 by: request.client.address.isLoopback ? "this machine" : "\(request.client.address)", since: MonotonicClock.now())
             return .json(["latched": .bool(robot.control.gate.isLatched)])
