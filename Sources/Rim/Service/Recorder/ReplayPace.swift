@@ -17,9 +17,10 @@ package struct ReplayPace {
         guard recorded > last.recorded else {
             // Recorded when it was done, under the time at which it was taken: what stands before it may be a little younger. Much younger: the
             // clock was set back.
-            let isOfOldClock = last.recorded - recorded > UInt64(Self.longest.nanoseconds)
-            if isOfOldClock { self.last = (recorded, last.due + .milliseconds(1)) }
-            return last.due
+            guard last.recorded - recorded > UInt64(Self.longest.nanoseconds) else { return last.due }
+            let due = last.due + .milliseconds(1)
+            self.last = (recorded, due)
+            return due
         }
         let gap = Duration(nanoseconds: Int64(clamping: recorded - last.recorded))
         let due = max(last.due + min(gap, Self.longest), now - Self.late)
