@@ -172,7 +172,7 @@ def test_the_limit_is_kept_and_each_part_stands_alone(binary, tmp_path):
 def test_a_full_disk_ends_the_recording_with_a_clear_word(binary, tmp_path, size):
     """In a mount namespace of its own, on a file system of two or three megabytes."""
     script = f"""mount -t tmpfs -o size={size}m none {tmp_path} && cd {tmp_path} || exit 99
-        {binary} bench record full.mcap --seconds 5 --bitrate 12000 --size 1280x720; echo status $?; {binary} replay full.mcap --json"""
+        {binary} bench record full.mcap --seconds 30 --bitrate 12000 --size 1280x720; echo status $?; {binary} replay full.mcap --json"""
     answer = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=60)
     assert answer.returncode == 0, answer.stderr
     assert "the disk is full" in answer.stderr and "status 1" in answer.stdout
