@@ -271,14 +271,13 @@ public struct SafetyGate: Sendable {
     /// Who may drive from now on; every change passes through zero and needs the stick at rest.
     public mutating func authorise(_ next: Authority?, at now: Instant) {
         guard next != authority else { return }
-        let wasMoving = !velocity.isZero || !target.isZero
         // An emergency stop takes authority away for a moment: what is known of the way must not be forgotten with it.
         if let next, next.session != measured || authority == nil && !isLatched {
             (measured, queueing, delays) = (next.session, QueueingAge(), DelayWindow())
         }
-        if wasMoving { stop(.leaseLost, at: now) }
+        if !velocity.isZero || !target.isZero { stop(.leaseLost, at: now) }
         authority = next
-        (target, velocity, lastAccepted, lastSequence, refusedSince, restSeen) = (.zero, .zero, nil, nil, nil, nil)
+        (lastAccepted, lastSequence, refusedSince, restSeen) = (nil, nil, nil, nil)
         needsRest = true
         if next != nil, !isLatched, fault == nil { state = .idle }
     }
