@@ -44,7 +44,7 @@ let package = Package(
     name: "waldo",
     products: [.executable(name: "waldo", targets: ["waldo"])],
     traits: [
-        .trait(name: "GStreamer", description: "Cameras and microphones described as GStreamer pipelines"),
+        .trait(name: "GStreamer", description: "Cameras, microphones and video encoders that GStreamer has an element for"),
         .trait(name: "X264", description: "H.264 by x264 (GPL)"),
     ],
     targets: [
@@ -66,6 +66,7 @@ let package = Package(
         module(
             "Rim/Media",
             ["Wire", "RTC", "Reactor", "COpenH264", "CVPX", "COpus", "CYUV", "CTurboJPEG", optional("CX264", trait: "X264")]),
+        module("Rim/GStreamer", ["Wire", "RTC", "Media", optional("CGst", trait: "GStreamer")]),
         module(
             "Rim/Service",
             [
@@ -78,14 +79,15 @@ let package = Package(
             exclude: ["README.md"], swiftSettings: house),
 
         .target(
-            name: "CameraDriver", dependencies: ["Wire", "Robot", "Media", "Reactor", optional("CGst", trait: "GStreamer")],
-            path: "Sources/Rim/Drivers/Camera", exclude: ["README.md"], swiftSettings: house),
+            name: "CameraDriver", dependencies: ["Wire", "Robot", "Media", "Reactor", "GStreamer"], path: "Sources/Rim/Drivers/Camera",
+            exclude: ["README.md"], swiftSettings: house),
 
         // App: composition roots.
         .executableTarget(
             name: "waldo",
             dependencies: [
-                "Wire", "RTC", "HTTP", "Recording", "Robot", "Media", "Reactor", "Crypto", "Web", "SimDriver", "CameraDriver", "Service",
+                "Wire", "RTC", "HTTP", "Recording", "Robot", "Media", "Reactor", "Crypto", "Web", "SimDriver", "CameraDriver", "GStreamer",
+                "Service",
             ],
             path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
@@ -129,6 +131,7 @@ let package = Package(
         tests("MediaTests", ["Wire", "RTC", "Reactor", "Media", "Service", "CTurboJPEG", "TestSupport"]),
         tests("RecordingTests", ["Wire", "RTC", "Reactor", "Recording", "Service", "TestSupport"]),
         tests("CameraTests", ["Wire", "Robot", "Media", "Reactor", "CameraDriver", "TestSupport"]),
+        tests("GStreamerTests", ["Wire", "RTC", "Media", "GStreamer"]),
         tests("SimDriverTests", ["Wire", "Robot", "Media", "Reactor", "SimDriver", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
