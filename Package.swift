@@ -128,7 +128,7 @@ let package = Package(
         tests("ContractsTests", ["Wire", "Robot", "Teleop", "Contracts"], resources: [.copy("Resources")]),
         tests("ReactorTests", ["Wire", "Reactor", "TestSupport"]),
         tests("WebTests", ["Wire", "HTTP", "Reactor", "Crypto", "Web", "TestSupport"]),
-        tests("MediaTests", ["Wire", "RTC", "Reactor", "Media", "Service", "CTurboJPEG", "TestSupport"]),
+        tests("MediaTests", ["Wire", "RTC", "HTTP", "Reactor", "Web", "Media", "Service", "CTurboJPEG", "TestSupport"]),
         tests("RecordingTests", ["Wire", "RTC", "Reactor", "Recording", "Service", "TestSupport"]),
         tests("CameraTests", ["Wire", "Robot", "Media", "Reactor", "CameraDriver", "TestSupport"]),
         tests("GStreamerTests", ["Wire", "RTC", "Media", "GStreamer"]),

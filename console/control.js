@@ -190,6 +190,8 @@ export class Control extends EventTarget {
 
   /** Pulls it, and goes on pulling until the robot shows that it is latched. */
   pull() {
+    // Nothing moves in a recording.
+    if (this.#link.robot?.drive === 'recorded') return;
     for (const input of this.#inputs) input.release();
     Object.assign(this, { asked: nothing, hold: false, source: null });
     if (this.stop === 'latched') return;

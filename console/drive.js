@@ -163,6 +163,7 @@ export class DriveScreen {
     setText($('robot-name'), robot ? robot.model ?? robot.id : robotID ?? '');
     document.title = robot ? `${robot.model ?? robot.id} · Waldo` : 'Waldo';
     setHidden($('camera'), (robot?.cameras?.length ?? 0) < 2);
+    if (robot) document.documentElement.toggleAttribute('data-recorded', robot.drive === 'recorded');
     const modes = profile?.modes ?? [], select = $('mode');
     const names = modes.map(mode => mode.name).join();
     if (select.dataset.names !== names && modes.length) {
@@ -268,7 +269,7 @@ export class DriveScreen {
     const { state, telemetry, lease, session } = this.#link;
     const seen = lease && { ...lease, request: lease.request && { ...lease.request, mine: lease.request.session === session } };
     const { level, title, words } = situation({ state, telemetry, lease: seen, control: this.#control,
-      mayDrive: this.#link.rights.includes('drive'),
+      mayDrive: this.#link.rights.includes('drive'), recorded: this.#link.robot?.drive === 'recorded',
       stickWaitsFor: this.#pad.state && this.#pad.waitsFor, touch: this.touch });
     const element = $('situation');
     setAttribute(element, 'data-level', level);

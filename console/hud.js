@@ -30,12 +30,13 @@ export function linkVerdict(figures, profile, stopped) {
 }
 
 /** What the robot does and what the person can do now: {level, title, words}. */
-export function situation({ state, telemetry, lease, control, mayDrive = true, stickWaitsFor, touch }) {
+export function situation({ state, telemetry, lease, control, mayDrive = true, recorded = false, stickWaitsFor, touch }) {
   const say = (level, title, words = '') => ({ level, title, words });
   if (state === 'pictures') return say('bad', 'Pictures only.', 'Driving needs WebRTC, which does not get through. STOP works.');
   if (state !== 'live') return say('quiet', { connecting: 'Connecting…', lost: 'Link lost.', refused: 'No session.' }[state] ?? 'No link.');
   const safety = telemetry?.safety;
   if (!safety) return say('quiet', 'Connected.', 'Waiting for the robot.');
+  if (recorded) return say('quiet', 'Recording.', recordedWords(safety, lease, telemetry.command));
   const mine = lease?.yours === true;
   if (control.stop === 'stopping') return say('bad', 'Stopping…', 'Until the robot confirms it.');
   if (safety.fault) return say('bad', 'Robot fault.', String(safety.fault));
@@ -59,6 +60,17 @@ export function situation({ state, telemetry, lease, control, mayDrive = true, s
   if (safety.state === 'stopped') return say('fair', `Stopped: ${because ?? 'by itself'}.`, control.hold ? '' : 'Drive on when you are ready.');
   if (safety.state === 'moving') return say('good', 'Driving.', cutWords(telemetry.command) && `${sentence(cutWords(telemetry.command))}.`);
   return say('good', 'You are in control.', touch ? 'Use the thumb pads.' : 'Drive with WASD, a gamepad, or click the picture.');
+}
+
+/** What went on when it was recorded. */
+function recordedWords(safety, lease, command) {
+  const because = stopReasons[safety.reason] ?? safety.reason;
+  if (safety.fault) return `Robot fault: ${safety.fault}`;
+  if (safety.latched) return 'Emergency stop.';
+  if (safety.state === 'stopped') return `Stopped: ${because ?? 'by itself'}.`;
+  const who = lease?.holder ? `${lease.holder.name || 'Somebody'} drives` : 'Nobody drives';
+  const cut = safety.state === 'moving' ? cutWords(command) : '';
+  return cut ? `${who}: ${cut}.` : `${who}.`;
 }
 
 const sentence = words => words[0].toUpperCase() + words.slice(1);

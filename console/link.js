@@ -8,6 +8,7 @@ const TELEMETRY_LIMIT = 1000;
 const PROBE_WAITS = [0, 250, 350, 500];
 const REFUSED_WAITS = [500, 1000, 2000];
 const FAILURES_TO_PICTURES = 2;
+const SERVERS_FRESH = 30_000;
 
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 
@@ -63,7 +64,9 @@ export class Link extends EventTarget {
   #channel = null;
   #location = null;
   #abandoned = new Set();
+  /** ICE servers as the station last named them: their credentials do not last. */
   #iceServers = [];
+  #iceServersAt = 0;
   #run = 0;
   #failures = 0;
   #nonce = 0;
@@ -200,6 +203,9 @@ export class Link extends EventTarget {
       throw Object.assign(new Error('this browser has no WebRTC'), { signalled: true });
     }
     const began = performance.now();
+    if (this.#iceServers.length && began - this.#iceServersAt > SERVERS_FRESH) await this.#askServers();
+    if (run !== this.#run) return;
+    const served = this.#iceServers.length > 0;
     const pc = this.#pc = new RTCPeerConnection({ iceServers: this.#iceServers, bundlePolicy: 'max-bundle' });
     const ended = this.#ended = new Promise(resolve => { this.#finish = resolve; });
     const control = this.#control = pc.createDataChannel('control', CONTROL_CHANNEL);
@@ -234,11 +240,12 @@ export class Link extends EventTarget {
     const [robotID] = await Promise.all([this.robotID ?? this.firstRobot(), pc.setLocalDescription()]);
     if (run !== this.#run) return;
     this.robotID = robotID;
+    if (!served && this.#iceServers.length) return this.#again(run);
     const query = this.camera ? `?camera=${encodeURIComponent(this.camera)}` : '';
     const response = await ask(`/whep/${encodeURIComponent(robotID)}${query}`,
       { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription.sdp });
     const location = response.headers.get('Location');
-    this.#iceServers = iceServersOf(response.headers.get('Link'));
+    this.#learnServers(response);
     const sdp = await response.text();
     if (run !== this.#run) {
       if (location) this.#abandoned.add(location);
@@ -246,6 +253,7 @@ export class Link extends EventTarget {
       return;
     }
     this.#location = location;
+    if (!served && this.#iceServers.length) return this.#again(run);
     await pc.setRemoteDescription({ type: 'answer', sdp });
     this.dispatchEvent(new Event('answered'));
     this.hasVideo = video.currentDirection === 'recvonly';
@@ -265,9 +273,27 @@ export class Link extends EventTarget {
     this.#become('live');
   }
 
+  /** There are ICE servers, and the connection at hand was made before that was known: who knows of none asks for none beforehand. */
+  #again(run) {
+    this.#end();
+    return this.#attempt(run);
+  }
+
+  #learnServers(response) {
+    this.#iceServers = iceServersOf(response.headers.get('Link'));
+    this.#iceServersAt = performance.now();
+  }
+
+  async #askServers() {
+    const id = this.robotID ?? await this.firstRobot();
+    this.#learnServers(await ask(`/whep/${encodeURIComponent(id)}`, { method: 'OPTIONS' }));
+  }
+
   /** The id of the robot that the station names first. */
   async firstRobot() {
-    const { robots } = await (await ask('/api/robots')).json();
+    const response = await ask('/api/robots');
+    this.#learnServers(response);
+    const { robots } = await response.json();
     if (!robots?.length) throw new StationError(404, { error: { code: 'no_robot', message: 'This station has no robot.' } });
     return robots[0].id;
   }

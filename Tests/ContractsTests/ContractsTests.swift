@@ -78,6 +78,24 @@ final class ContractsTests: XCTestCase {
 
     // MARK: Robot to client
 
+    /// What was recorded stands for what was then, the rest for now; a lease that somebody held then is nobody's here.
+    func testARecordingsTelemetryIsShownOnTodaysClock() {
+        let ours: JSON = [
+            "type": "telemetry", "time": 9000, "viewers": 2, "recording": false, "pose": ["x": 0], "counts": ["accepted": 0],
+            "lease": ["state": "free", "yours": true, "holder": nil],
+        ]
+        let recorded: JSONObject = [
+            "type": "telemetry", "time": 17, "viewers": 1, "recording": true, "pose": ["x": 4.5],
+            "lease": ["state": "held", "yours": true, "holder": ["session": "s1", "name": "Ada"], "request": ["session": "s2"]],
+        ]
+        XCTAssertEqual(
+            RobotMessage.telemetry(recorded: recorded, over: ours),
+            [
+                "type": "telemetry", "time": 9000, "viewers": 2, "recording": false, "pose": ["x": 4.5], "counts": ["accepted": 0],
+                "lease": ["state": "held", "yours": false, "holder": ["session": "s1", "name": "Ada"], "request": nil],
+            ])
+    }
+
     /// `WALDO_WRITE_GOLDEN=1` writes them anew, to be read before they are committed.
     func testTheRobotsMessagesAreTheGoldenOnes() throws {
         let messages = try robotMessages()

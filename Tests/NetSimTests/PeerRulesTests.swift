@@ -245,9 +245,8 @@ final class PeerRulesTests: XCTestCase {
         }
         XCTAssertEqual(lose(), 1)
         // Paced for longer than this test looks.
-        let frame = EncodedFrame(
-            codec: .vp8, bytes: [0x10, 0, 0, 0x9D, 0x01, 0x2A] + [UInt8](repeating: 0, count: 60_000), isKeyFrame: true, captureTime: raw.now,
-            timestamp: 0)
+        let bytes = [0x10, 0, 0, 0x9D, 0x01, 0x2A] + [UInt8](repeating: 0, count: 60_000)
+        let frame = EncodedFrame(codec: .vp8, bytes: bytes, isKeyFrame: true, captureTime: raw.now, timestamp: 0)
         raw.peer.send(try XCTUnwrap(packetiser.packetise(frame)), on: track, at: raw.now)
         raw.run(for: .milliseconds(50))
         XCTAssertEqual(lose(), 1, "it is being sent")

@@ -8,6 +8,17 @@ import XCTest
 /// The C library says that a thread's identity never changes, so the optimiser would ask once for a whole task that moves between threads.
 @_optimize(none) private func currentThread() -> UInt { UInt(pthread_self()) }
 
+/// Asked of a thread of its own, which keeps what it was granted.
+private func systemGrantsRealTime() -> Bool {
+    guard let inbox = try? Inbox<Bool>(limit: 1, leavesOut: .newest) else { return false }
+    try? WorkerThread.start("test") {
+        var parameters = sched_param(sched_priority: 1)
+        _ = unsafe inbox.put(sched_setscheduler(0, SCHED_RR, &parameters) == 0)
+    }
+    if case .element(let isGranted) = inbox.next(until: MonotonicClock.now() + .seconds(10)) { return isGranted }
+    return false
+}
+
 final class ExecutorTests: XCTestCase {
     private actor Counter {
         nonisolated let reactor: Reactor
@@ -18,6 +29,15 @@ final class ExecutorTests: XCTestCase {
         func add() -> UInt {
             value += 1
             return currentThread()
+        }
+
+        /// The scheduler's class, for this thread and one that it makes.
+        func classes() throws -> [Int32] {
+            let mine = sched_getscheduler(0)
+            let inbox = try Inbox<Int32>(limit: 1, leavesOut: .newest)
+            try WorkerThread.start("test") { _ = inbox.put(sched_getscheduler(0)) }
+            guard case .element(let other) = inbox.next(until: MonotonicClock.now() + .seconds(10)) else { return [mine & 0xFFFF] }
+            return [mine & 0xFFFF, other]
         }
 
         func add(times: Int, through other: Counter) async -> Set<UInt> {
@@ -34,6 +54,14 @@ final class ExecutorTests: XCTestCase {
         XCTAssertEqual(threads.count, 1)
         let value = await second.value
         XCTAssertEqual(value, 1000)
+    }
+
+    /// Where the system does not grant it, everything goes on as usual.
+    func testAThreadThatKeepsTimeGoesFirstAndItsOwnThreadsDoNot() async throws {
+        let usual = try await Counter(Reactor(name: "test-reactor")).classes()
+        XCTAssertEqual(usual, [SCHED_OTHER, SCHED_OTHER])
+        let first = try await Counter(Reactor(name: "test-reactor", keepsTime: true)).classes()
+        XCTAssertEqual(first, [systemGrantsRealTime() ? SCHED_RR : SCHED_OTHER, SCHED_OTHER])
     }
 
     func testCallsFromManyTasksAreOneAfterTheOther() async throws {

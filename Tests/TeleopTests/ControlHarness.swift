@@ -11,8 +11,8 @@ struct ControlHarness {
     var now = Instant(nanoseconds: 1_000_000_000_000)
     private var sequence: UInt32 = 0
 
-    init(_ profile: SafetyProfile = .lan) {
-        control = RobotControl(capabilities: .model, profile: profile, mode: .full, at: now)
+    init(_ profile: SafetyProfile = .lan, _ capabilities: RobotCapabilities = .model) {
+        control = RobotControl(capabilities: capabilities, profile: profile, mode: .full, at: now)
     }
 
     mutating func join(_ rights: Rights = .operate) -> SessionID { control.join(name: "", rights: rights)! }

@@ -31,6 +31,29 @@ final class RobotControlTests: XCTestCase {
         XCTAssertEqual(harness.control.lease.holder, boss)
     }
 
+    /// Whoever asks, and whatever is sent: nobody is given what a recording shows.
+    func testARecordingTakesNoCommands() throws {
+        var capabilities = RobotCapabilities.model
+        capabilities.drive = .recorded
+        var harness = ControlHarness(.lan, capabilities)
+        let boss = harness.join(.supervise)
+        XCTAssertEqual(harness.control.sessions[boss]?.rights, [])
+        func refused(_ body: (inout RobotControl, Instant) throws(TeleopRefusal) -> Void, line: UInt = #line) {
+            XCTAssertThrowsError(try harness.act(body), line: line) { XCTAssertEqual($0 as? TeleopRefusal, .recorded, line: line) }
+        }
+        for action in [LeaseAction.acquire, .take, .confirm, .release] {
+            refused { control, now throws(TeleopRefusal) in try control.lease(action, boss, at: now) }
+        }
+        refused { control, now throws(TeleopRefusal) in
+            try control.action(RobotAction(name: "treat"), epoch: control.lease.epoch, from: boss, at: now)
+        }
+        refused { control, now throws(TeleopRefusal) in try control.setMode(.full, epoch: control.lease.epoch, from: boss, at: now) }
+        refused { control, now throws(TeleopRefusal) in try control.clearEmergencyStop(boss, epoch: 0, at: now) }
+        harness.drive(boss, Velocity(vx: 0.5))
+        XCTAssertTrue(harness.velocity.isZero)
+        XCTAssertEqual(harness.control.lastVerdict?.refused, .authority)
+    }
+
     func testTheEndOfASessionThatDrivesStopsAtOnce() throws {
         var harness = ControlHarness()
         let ada = try harness.driver()

@@ -101,6 +101,20 @@ export const tests = {
     same(linkVerdict({ ...good, state: 'lost' }, null, false).words, 'Link lost');
     same(linkVerdict({ ...good, viewAge: null, queueAge: null, delay: null, rtt: null, fps: null, loss: null }, null, false).level, 'good');
   },
+  'of a recording it is said what went on, and nothing to do'() {
+    const safety = { state: 'idle', reason: null, latched: false, rest_needed: true, fault: null };
+    const ada = { state: 'held', yours: false, holder: { name: 'Ada' } };
+    const said = (changes, lease = ada, command = null) => {
+      const { title, words } = situation({ state: 'live', telemetry: { safety: { ...safety, ...changes }, command }, lease, control: { stop: 'clear' }, recorded: true });
+      return `${title} ${words}`;
+    };
+    same(said({}), 'Recording. Ada drives.');
+    same(said({}, { state: 'free', holder: null }), 'Recording. Nobody drives.');
+    same(said({ state: 'moving' }, ada, { rules: ['delay_cap'] }), 'Recording. Ada drives: slowed for the delay.');
+    same(said({ state: 'stopped', reason: 'silence' }), 'Recording. Stopped: no commands arrived.');
+    same(said({ latched: true }), 'Recording. Emergency stop.');
+    same(said({ fault: 'left wheel: hot' }), 'Recording. Robot fault: left wheel: hot');
+  },
   'the state of the robot is said with what to do next'() {
     const safety = { state: 'idle', reason: null, latched: false, rest_needed: false, fault: null };
     const mine = { state: 'held', yours: true, holder: { name: 'Ada' } };

@@ -19,12 +19,14 @@ SMALL = ("--size", "640x360", "--bitrate", "800")
 
 
 class Station:
-    def __init__(self, binary, directory, options, address="127.0.0.1", environment=None, namespace=None):
+    """`robot`: its first robot's id. `words`: another command that serves as a station does."""
+
+    def __init__(self, binary, directory, options, address="127.0.0.1", environment=None, namespace=None, robot="rover", words=None):
         self.options = [str(option) for option in options]
-        self.address = address
+        self.address, self.robot = address, robot
         self.log_path = directory / f"station-{time.monotonic_ns()}.log"
         prefix = ["ip", "netns", "exec", namespace] if namespace else []
-        command = prefix + [binary, "up", "--port", "0", "--data", str(directory)] + self.options
+        command = prefix + [binary, *(words or ("up", "--data", str(directory))), "--port", "0"] + self.options
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment)
@@ -54,7 +56,7 @@ class Station:
         return json.loads(self.request("GET", path).text)
 
     def state(self):
-        return self.json("/api/robots/rover/state")
+        return self.json(f"/api/robots/{self.robot}/state")
 
     def metrics(self):
         lines = [line for line in self.request("GET", "/metrics").text.decode().splitlines() if line and not line.startswith("#")]
@@ -113,8 +115,10 @@ def station(binary, tmp_path, request):
 class Operator:
     """A client without a picture. Used inside one event loop: `async with Operator(station) as ada`."""
 
-    def __init__(self, station, name="Ada", view="none", fields=None):
+    def __init__(self, station, name="Ada", view="none", fields=None, patience=0.0):
+        """`patience`: seconds during which it comes back when it was told that there are too many offers."""
         self.station, self.name, self.view, self.fields = station, name, view, fields or {}
+        self.patience = patience
         self.telemetry, self.lease, self.welcome = None, None, None
         self.events, self.acks, self.errors = [], {}, []
         self.nonce, self.sequence = 0, 0
@@ -128,9 +132,14 @@ class Operator:
             channel.on("open", self.opened[channel.label].set)
             channel.on("message", self._take)
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        answer = await asyncio.to_thread(
-            self.station.request, "POST", "/whep/rover", self.pc.localDescription.sdp,
-            {"Content-Type": "application/sdp", **self.fields})
+        deadline = time.monotonic() + self.patience
+        while True:
+            answer = await asyncio.to_thread(
+                self.station.request, "POST", f"/whep/{self.station.robot}", self.pc.localDescription.sdp,
+                {"Content-Type": "application/sdp", **self.fields})
+            if answer.status != 429 or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(int(answer.headers["Retry-After"]))
         assert answer.status == 201, answer
         self.location = answer.headers["Location"]
         await self.pc.setRemoteDescription(RTCSessionDescription(answer.text.decode(), "answer"))
@@ -195,6 +204,16 @@ class Operator:
                 return
             await asyncio.sleep(1 / 30)
         assert not until, f"after {seconds or 15:g} s still not: {what}; telemetry {self.telemetry}"
+
+    async def creep(self, distance, timeout=120.0):
+        """Drives so far forward, m, with or without the lease at first. A busy machine may stop the robot in between: it lets go and goes on."""
+        start, deadline = self.telemetry["pose"]["x"], time.monotonic() + timeout
+        while self.telemetry["pose"]["x"] < start + distance:
+            assert time.monotonic() < deadline, f"after {timeout:g} s still not {distance} m farther; telemetry {self.telemetry}"
+            if not (self.lease and self.lease["yours"] and self.lease["state"] == "held"):
+                await self.acquire()
+            self.drive(0.0 if self.safety["rest_needed"] else 0.1)
+            await asyncio.sleep(1 / 30)
 
     async def rest(self):
         await self.keep(until=lambda: self.telemetry and not self.telemetry["safety"]["rest_needed"], what="the stick was at rest")

@@ -172,7 +172,7 @@ def test_the_limit_is_kept_and_each_part_stands_alone(binary, tmp_path):
 def test_a_full_disk_ends_the_recording_with_a_clear_word(binary, tmp_path, size):
     """In a mount namespace of its own, on a file system of two or three megabytes."""
     script = f"""mount -t tmpfs -o size={size}m none {tmp_path} && cd {tmp_path} || exit 99
-        {binary} bench record full.mcap --seconds 5 --bitrate 12000 --size 1280x720; echo status $?; {binary} replay full.mcap --json"""
+        {binary} bench record full.mcap --seconds 30 --bitrate 12000 --size 1280x720; echo status $?; {binary} replay full.mcap --json"""
     answer = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=60)
     assert answer.returncode == 0, answer.stderr
     assert "the disk is full" in answer.stderr and "status 1" in answer.stdout
@@ -194,7 +194,11 @@ def test_what_is_no_recording_is_said_plainly(binary, drive, tmp_path, name):
 
 def test_a_damaged_recording_is_read_around_the_damage(binary, drive, tmp_path):
     data = bytearray(drive.read_bytes())
-    data[len(data) // 2] ^= 0x40
+    with open(drive, "rb") as file:
+        chunks = SeekingReader(file).get_summary().chunk_indexes
+    # Between chunks lie indexes, which have no checksum.
+    chunk = chunks[len(chunks) // 2]
+    data[chunk.chunk_start_offset + chunk.chunk_length // 2] ^= 0x40
     path = tmp_path / "damaged.mcap"
     path.write_bytes(data)
     summary = replay(binary, path)
@@ -209,23 +213,19 @@ def test_a_recording_is_never_overwritten(binary, drive):
     assert drive.read_bytes() == before
 
 
-@pytest.fixture
-def replayed(source, drive):
-    return lambda *options: source(*options, words=("replay", str(drive), "--serve"))
-
-
 @pytest.mark.parametrize("codec", ["vp8", "h264"])
-def test_a_recording_is_played_back_to_a_viewer_who_comes_late(replayed, codec):
-    server = replayed("--codec", codec)
+def test_a_recording_is_played_back_to_a_viewer_who_comes_late(source, drive, codec):
+    server = source(words=("replay", str(drive), "--serve"))
 
     async def scenario():
-        first, late = Viewer(video="recvonly", codec=codec), Viewer(video="recvonly", codec=codec)
+        first, late = (Viewer(video="recvonly", codec=codec, path="/whep/recording") for _ in range(2))
         try:
             await first.connect(server)
             await until(lambda: first.frames and len(first.frames.sizes) >= 20, "20 frames decoded", 20)
             await late.connect(server)
             await until(lambda: late.frames and len(late.frames.sizes) >= 20, "20 frames decoded by who came late", 20)
-            assert set(late.frames.sizes) == {(640, 480)}
+            # Smaller where the path is thought to carry little, in the same shape.
+            assert all(abs(width / height - 4 / 3) < 0.02 for width, height in late.frames.sizes), set(late.frames.sizes)
         finally:
             await first.close()
             await late.close()

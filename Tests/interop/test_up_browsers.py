@@ -21,6 +21,20 @@ GAMEPAD = """(() => {
     navigator.getGamepads = () => window.pad.connected ? [window.pad, null, null, null] : [null, null, null, null];
 })()"""
 
+# What sticks out of the window, and what can be pressed and covers another.
+LAYOUT_FAULTS = """() => {
+    const shown = [...document.querySelectorAll('button, select, input, a')].filter(e => e.checkVisibility({ visibilityProperty: true })
+        && e.getBoundingClientRect().width > 0);
+    const boxes = shown.map(e => [e.getAttribute('aria-label') || e.textContent.trim() || e.id, e.getBoundingClientRect(), e]);
+    const found = [];
+    for (const [name, box] of boxes)
+        if (box.left < -1 || box.top < -1 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1) found.push(`${name} is outside`);
+    for (const [i, [name, a, e]] of boxes.entries()) for (const [other, b, f] of boxes.slice(i + 1))
+        if (!e.contains(f) && !f.contains(e) && Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
+            && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2) found.push(`${name} covers ${other}`);
+    if (document.documentElement.scrollWidth > innerWidth) found.push('the page scrolls sideways');
+    return found; }"""
+
 
 class Console:
     """The drive screen in a Chromium page."""
@@ -50,6 +64,9 @@ class Console:
 
     def at_rest(self):
         self.until("!waldo.telemetry.safety.rest_needed", "the stick was at rest")
+
+    def layout_faults(self):
+        return self.page.evaluate(LAYOUT_FAULTS)
 
     def velocity(self):
         return self.get("waldo.telemetry.velocity.vx")
@@ -245,17 +262,5 @@ def test_the_drive_screen_fits(station, console, size, scheme):
     page.take_control()
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
     page.page.screenshot(path=ARTEFACTS / f"drive-{size[0]}x{size[1]}-{scheme}.png")
-    problems = page.page.evaluate("""() => {
-        const shown = [...document.querySelectorAll('button, select, input, a')].filter(e => e.checkVisibility({ visibilityProperty: true })
-            && e.getBoundingClientRect().width > 0);
-        const boxes = shown.map(e => [e.getAttribute('aria-label') || e.textContent.trim() || e.id, e.getBoundingClientRect(), e]);
-        const found = [];
-        for (const [name, box] of boxes)
-            if (box.left < -1 || box.top < -1 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1) found.push(`${name} is outside`);
-        for (const [i, [name, a, e]] of boxes.entries()) for (const [other, b, f] of boxes.slice(i + 1))
-            if (!e.contains(f) && !f.contains(e) && Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
-                && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2) found.push(`${name} covers ${other}`);
-        if (document.documentElement.scrollWidth > innerWidth) found.push('the page scrolls sideways');
-        return found; }""")
-    assert problems == []
+    assert page.layout_faults() == []
     assert page.faults == []

@@ -28,8 +28,8 @@ class Frames:
 
 
 class Viewer:
-    def __init__(self, video=None, codec=None, channels=()):
-        self.pc = RTCPeerConnection()
+    def __init__(self, video=None, codec=None, channels=(), path="/whep"):
+        self.pc, self.path = RTCPeerConnection(), path
         self.frames = None
         if video is not None:
             transceiver = self.pc.addTransceiver("video", direction="recvonly")
@@ -45,7 +45,7 @@ class Viewer:
 
     async def connect(self, server):
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        response = await post(server, "/whep", self.pc.localDescription.sdp)
+        response = await post(server, self.path, self.pc.localDescription.sdp)
         assert response.status == 201, response
         self.location = response.headers["Location"]
         await self.pc.setRemoteDescription(RTCSessionDescription(response.text, "answer"))

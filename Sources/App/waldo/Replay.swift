@@ -1,21 +1,21 @@
 import Glibc
-import RTC
+import Reactor
 import Recording
 import Service
 import Wire
 
 private let replayUsage = """
     usage: waldo replay FILE… [--json]
-           waldo replay FILE --serve [--port N] [--bind ADDRESS] [--codec NAME]
+           waldo replay FILE --serve [--port N] [--bind ADDRESS]
 
     Says what recordings show: distance, stops by reason, commands and their verdicts, delays, video. Several files are taken as the parts
     of one recording, in the order given. A recording that was cut off is read up to its last whole chunk.
 
       --json           the same for programs
-      --serve          plays the recording's video to browsers, again and again, at the pace at which it was taken
+      --serve          shows the recording in the console, again and again, at the pace at which it was taken; nothing can be driven
       --port N         HTTP port, 0: any free one                (8000)
-      --bind ADDRESS   HTTP address                              (127.0.0.1)
-      --codec NAME     vp8, which every browser takes, or h264   (vp8)
+      --bind ADDRESS   HTTP address; others than this machine's own loopback need the token that is printed   (127.0.0.1)
+      --console DIR    the folder of the console's files
 
     Status 1: a file cannot be read, or is no recording.
     """
@@ -23,7 +23,7 @@ private let replayUsage = """
 func runReplay(_ arguments: [String]) -> Never {
     let files = Array(arguments.prefix { !$0.hasPrefix("-") })
     let line = CommandLineOptions(
-        Array(arguments.dropFirst(files.count)), known: ["port", "bind", "codec"], switches: ["json", "serve"], usage: replayUsage)
+        Array(arguments.dropFirst(files.count)), known: ["port", "bind", "console"], switches: ["json", "serve"], usage: replayUsage)
     guard !files.isEmpty else { fail("expected a FILE to replay", usage: replayUsage) }
     if line.isOn("serve") { serve(files, line) }
     do throws(RecordingReplay.Failure) {
@@ -45,27 +45,29 @@ func runReplay(_ arguments: [String]) -> Never {
     }
 }
 
+/// A station whose only robot is the recording.
 private func serve(_ files: [String], _ line: CommandLineOptions) -> Never {
     guard files.count == 1 else { fail("--serve: expected one FILE, got \(files.count)", usage: replayUsage) }
-    var options = SourceServer.Options()
-    options.recording = files[0]
-    options.port = UInt16(line.number("port", 0...65_535, default: 8000))
     guard let address = IPAddress(line.text("bind") ?? "127.0.0.1") else { fail("--bind: expected an IP address") }
-    options.bind = address
-    options.codec = .vp8
-    if let name = line.text("codec") {
-        guard let codec = CodecKind(rawValue: name), codec.media == .video else { fail("--codec: expected h264 or vp8, got `\(name)`") }
-        options.codec = codec
-    }
+    var options = StationOptions(console: line.text("console") ?? installationFolder() + "/console")
+    options.port = UInt16(line.number("port", 0...65_535, default: 8000))
+    options.bind = [address]
+    options.log = Logger("replay")
+    // What a robot saw is not for everybody in the network.
+    if !address.isLoopback { options.token = UpSettings.makeToken() }
     var end = EndSignals()
-    let server: SourceServer
-    do { server = try SourceServer(options) } catch { failToStart(error) }
+    let station: Station, robot: RobotUnit
+    do {
+        robot = RobotUnit(id: "recording", recorded: try RecordedDrive(path: files[0], log: options.log))
+        station = try Station(options)
+    } catch { failToStart(error) }
+    let query = options.token.map { "/?token=\($0)" } ?? "/"
     _ = Task {
         do {
-            let port = try await server.start()
+            let port = try await station.start([robot]).port
             say("Waldo replay: \(files[0])")
-            say("Open http://\(host(of: address)):\(port)/ in a browser. Ctrl+C ends it.")
+            say("Open http://\(host(of: address)):\(port)\(query) in a browser. Ctrl+C ends it.")
         } catch { failToStart(error) }
     }
-    end.wait { await server.stop() }
+    end.wait { await station.stop() }
 }

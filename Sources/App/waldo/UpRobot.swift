@@ -26,6 +26,9 @@ private func figures(of driver: SimDriver) -> [RobotUnit.Figure] {
         .init("waldo_sim_real_time_factor", "Simulated time to real time") { driver.statistics.realTimeFactor },
         .init("waldo_sim_drift_seconds", "How far physics is behind the clock") { driver.statistics.drift.seconds },
         .init("waldo_sim_pictures_total", "Pictures rendered", isCounter: true) { Double(driver.statistics.pictures) },
+        .init("waldo_sim_pictures_failed_total", "Pictures that could not be rendered", isCounter: true) {
+            Double(driver.statistics.failedPictures)
+        },
         .init("waldo_sim_render_seconds_total", "Time spent rendering", isCounter: true) { driver.statistics.renderTime.seconds },
     ]
 }

@@ -33,6 +33,14 @@ enum UpSettings {
         .init("insecure", nil, "no token, whoever can reach it: on networks that you trust with the robot"),
         .init("media-port", "N", "UDP and TCP port for all media, 0: any free one", "0"),
         .init("advertise", "LIST", "addresses to tell browsers instead of this machine's own (NAT, containers)"),
+        .init(
+            "ice-servers", "LIST",
+            "STUN and TURN URLs for browsers that do not reach the media port by themselves, comma-separated:\nstun:stun.example.org,turn:turn.example.org?transport=tcp"
+        ),
+        .init("turn-secret", "TEXT", "what the TURN servers and this station share (coturn: use-auth-secret)"),
+        .init("turn-lifetime", "S", "how long credentials made by it are good, seconds", "43200"),
+        .init("turn-user", "TEXT", "in place of a secret: a user of the TURN servers"),
+        .init("turn-password", "TEXT", "the user's password"),
         .init("tls-certificate", "FILE", "speak TLS with this certificate (PEM)"),
         .init("tls-key", "FILE", "its key"),
         .init("tls-self-signed", nil, "speak TLS with a certificate made now, and print its fingerprint"),
@@ -43,7 +51,7 @@ enum UpSettings {
         .init("log-redact", nil, "addresses in the log lose their last part"),
         .init("access-log", nil, "a line for each request"),
     ]
-    static let secrets: Set = ["token", "viewer-token"]
+    static let secrets: Set = ["token", "viewer-token", "turn-secret", "turn-password"]
 
     static func station(_ settings: Settings) -> StationOptions {
         var options = StationOptions(console: settings.text("console") ?? "console")
@@ -55,6 +63,7 @@ enum UpSettings {
         options.encoders = makeEncoders(settings)
         options.mediaPort = UInt16(settings.number("media-port", 0...65_535))
         options.advertised = settings.addresses("advertise")
+        options.iceServers = iceServers(settings)
         options.tls = tls(settings)
         guardAccess(settings, &options)
         options.recordingLimit = settings.number("record-limit", 4...1_000_000) << 20
@@ -93,7 +102,7 @@ enum UpSettings {
         return folder + "/" + fileName(unixSeconds: MonotonicClock.unixSeconds()) + ".mcap"
     }
 
-    private static func makeToken() -> String { Hex.encode((0..<12).map { _ in UInt8.random(in: .min ... .max) }) }
+    static func makeToken() -> String { Hex.encode((0..<12).map { _ in UInt8.random(in: .min ... .max) }) }
 
     private static func tls(_ settings: Settings) -> TLSSettings? {
         let (certificate, key) = (settings.text("tls-certificate"), settings.text("tls-key"))

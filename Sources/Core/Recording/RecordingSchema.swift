@@ -1,10 +1,12 @@
 /// What Waldo records: topics, and the JSON Schemas of their messages.
 public enum RecordingSchema {
+    public static let robotTopic = "/robot"
     public static let telemetryTopic = "/telemetry"
     public static let commandTopic = "/command"
     public static let eventTopic = "/event"
     public static func videoTopic(_ camera: String) -> String { "/video/" + camera }
 
+    public static let robot = "waldo.Robot"
     public static let telemetry = "waldo.Telemetry"
     public static let command = "waldo.Command"
     public static let event = "waldo.Event"
@@ -12,6 +14,7 @@ public enum RecordingSchema {
     /// The JSON Schema that goes by a name; of a name that is not known, that of any object.
     public static func text(_ name: String) -> String {
         switch name {
+        case robot: object(robotFields)
         case telemetry: object(telemetryFields)
         case command: object(commandFields)
         case event: object(eventFields)
@@ -36,6 +39,13 @@ public enum RecordingSchema {
     private static let verdict: [(String, String)] = [
         ("seq", number), ("asked", velocity), ("applied", velocity), ("rules", texts), ("refused", text), ("queue_age", number),
         ("view_age", number), ("delay", number),
+    ]
+
+    /// `robot` of docs/teleop-protocol.md.
+    private static let robotFields: [(String, String)] = [
+        ("type", text), ("id", text), ("model", text), ("drive", text), ("limits", velocity), ("acceleration", velocity),
+        ("deceleration", number), ("microphone", flag), ("speaker", flag), ("lights", flag),
+        ("ranges", object([("bearings", list), ("limit", number)])),
     ]
 
     /// `telemetry` of docs/teleop-protocol.md.

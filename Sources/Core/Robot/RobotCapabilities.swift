@@ -33,6 +33,8 @@ public enum DriveKind: Sendable, Hashable {
     case differential(DifferentialDrive)
     /// In every direction: legs, mecanum wheels.
     case omnidirectional
+    /// Not at all: a recording of one that did.
+    case recorded
 }
 
 public struct CameraCapability: Sendable, Hashable {

@@ -28,4 +28,7 @@ public struct TeleopRefusal: Error, Sendable, Hashable, CustomStringConvertible 
     public init(_ code: String, _ message: String) { (self.code, self.message) = (code, message) }
 
     public var description: String { message }
+
+    /// Of a robot that only shows what another did.
+    public static let recorded = TeleopRefusal("recording", "this is a recording: it shows what a robot did, and takes no commands")
 }

@@ -56,7 +56,7 @@ public struct RobotControl: Sendable {
         guard sessions.count < Self.maximumSessions else { return nil }
         let id = SessionID(nextSession)
         nextSession += 1
-        sessions[id] = Session(name: name.isEmpty ? "\(id)" : name, rights: rights)
+        sessions[id] = Session(name: name.isEmpty ? "\(id)" : name, rights: capabilities.drive == .recorded ? [] : rights)
         return id
     }
 
@@ -236,6 +236,7 @@ public struct RobotControl: Sendable {
     }
 
     private func present(_ id: SessionID) throws(TeleopRefusal) -> Session {
+        if capabilities.drive == .recorded { throw .recorded }
         guard let session = sessions[id] else { throw TeleopRefusal("no_session", "this session has ended; connect again") }
         return session
     }

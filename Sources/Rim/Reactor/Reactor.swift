@@ -31,9 +31,10 @@ import Wire
         var handler: ((_ readable: Bool, _ writable: Bool) -> Void)?
     }
 
-    /// The epoll thread begins at once.
-    public init(name: String) throws(SystemError) {
-        self.name = name
+    /// The epoll thread begins at once. `keepsTime`: somebody is hurt when it comes late; it goes before every usual thread, where the system
+    /// grants that.
+    public init(name: String, keepsTime: Bool = false) throws(SystemError) {
+        (self.name, self.keepsTime) = (name, keepsTime)
         unsafe scratch = .allocate(byteCount: Self.scratchSize, alignment: 16)
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw SystemError("epoll_create1") }
@@ -47,6 +48,7 @@ import Wire
     }
 
     private let name: String
+    private let keepsTime: Bool
     /// Nanoseconds; the least that the kernel grants.
     private static let turn: UInt64 = 100_000
     /// Bytes that are read at once.
@@ -140,6 +142,7 @@ import Wire
         Self.nameThisThread(name)
         // Much of what comes wants an answer at once, and little at a time: on a busy machine short turns halve the longest waits.
         Self.shortenTurnsOfThisThread()
+        if keepsTime { Self.putThisThreadFirst() }
         unsafe withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 256) { events in
             while !isStopping {
                 let count = unsafe wait(events)
@@ -179,6 +182,19 @@ import Wire
 
     /// Asks for short turns of the calling thread, which then come sooner: for threads that keep time.
     public static func shortenTurnsOfThisThread() { _ = waldo_shorten_slice(turn) }
+
+    /// The calling thread goes before all usual ones from now on, where the system grants that (CAP_SYS_NICE), and before most of its own
+    /// session's where it grants only niceness. Threads that it makes are usual ones. For who keeps time, and needs little of it.
+    public static func putThisThreadFirst() {
+        var parameters = sched_param(sched_priority: 1)
+        // Niceness counts among the threads of one session only where the system groups them.
+        if unsafe sched_setscheduler(0, SCHED_RR | resetOnFork, &parameters) != 0 {
+            setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -10)  // 0: this thread
+        }
+    }
+
+    /// SCHED_RESET_ON_FORK of linux/sched.h.
+    private static let resetOnFork: Int32 = 0x4000_0000
 
     deinit {
         close(epoll)

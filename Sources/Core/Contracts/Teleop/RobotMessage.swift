@@ -35,7 +35,12 @@ public enum RobotMessage {
     }
 
     public static func robot(_ id: String, _ robot: RobotCapabilities) -> JSON {
-        let drive = if case .differential = robot.drive { "differential" } else { "omnidirectional" }
+        let drive =
+            switch robot.drive {
+            case .differential: "differential"
+            case .omnidirectional: "omnidirectional"
+            case .recorded: "recorded"
+            }
         return [
             "id": .string(id), "model": .string(robot.model), "drive": .string(drive), "limits": velocity(robot.limits.maximum),
             "acceleration": velocity(robot.limits.acceleration), "deceleration": number(robot.deceleration),

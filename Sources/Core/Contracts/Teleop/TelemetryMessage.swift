@@ -20,6 +20,17 @@ extension RobotMessage {
         return .object(message)
     }
 
+    /// The same of a recording: what was recorded stands in place of ours, but for what is so now. Nobody who looks at it has its lease.
+    public static func telemetry(recorded: JSONObject, over message: JSON) -> JSON {
+        guard case .object(var ours) = message else { return message }
+        for (name, value) in recorded.members where !["type", "time", "viewers", "recording"].contains(name) { ours[name] = value }
+        if case .object(var lease) = ours["lease"] {
+            (lease["yours"], lease["request"]) = (false, .null)
+            ours["lease"] = .object(lease)
+        }
+        return .object(ours)
+    }
+
     public static func command(_ verdict: Verdict) -> JSON {
         [
             "seq": .integer(Int64(verdict.sequence)), "asked": velocity(verdict.asked), "applied": velocity(verdict.applied),

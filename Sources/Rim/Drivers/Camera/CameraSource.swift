@@ -18,18 +18,19 @@
             let loop = SourceLoop(
                 kind: "camera", description: pipeline, tail: "videoconvert ! video/x-raw,format=I420", depth: 1,
                 log: log.with("camera", .text(name)))
+            let faults = RareLogger(log.with("camera", .text(name)))
             do {
                 try WorkerThread.start("waldo-camera") {
                     let isRunning = { exchange.isRunning }
                     do throws(CameraError) {
                         let (pipeline, sample) = try loop.begin(isRunning)
                         let feed = try Self.feed(name, sample, loop.description)
-                        publish(sample, to: feed)
+                        publish(sample, to: feed, faults)
                         exchange.settle(.success(feed))
                         var last = MonotonicClock.now()
                         loop.run(pipeline, isRunning, mayRest: { !feed.isWatched && MonotonicClock.now() - last < .seconds(1) }) { sample in
                             last = MonotonicClock.now()
-                            publish(sample, to: feed)
+                            publish(sample, to: feed, faults)
                         }
                     } catch { exchange.settle(.failure(error)) }
                 }
@@ -50,11 +51,16 @@
         }
     }
 
-    private func publish(_ sample: GstSampleHandle, to feed: PictureFeed) {
-        guard var picture = sample.picture else { return }
+    private func publish(_ sample: GstSampleHandle, to feed: PictureFeed, _ faults: RareLogger) {
+        guard var picture = sample.picture else { return faults.warning("the camera gave something that is no picture; it is left out") }
         if picture.width != feed.width || picture.height != feed.height {
-            guard let scaled = try? picture.scaled(toWidth: feed.width, height: feed.height) else { return }
-            picture = scaled
+            do throws(MediaError) { picture = try picture.scaled(toWidth: feed.width, height: feed.height) } catch {
+                return faults.warning(
+                    "a picture could not be scaled; it is left out",
+                    [
+                        "width": .integer(Int64(picture.width)), "height": .integer(Int64(picture.height)), "reason": .text("\(error)"),
+                    ])
+            }
         }
         let captured = MonotonicClock.now() - sample.age
         feed.publish(

@@ -83,16 +83,18 @@ final class SimCameras: SimWorker {
         guard
             let rows = unsafe waldo_eye_draw(
                 eye, state.world.model, state.data, camera.number, Int32(camera.feed.width), Int32(camera.feed.height))
-        else { return }
+        else { return fail() }
         let drawn = MonotonicClock.now()
         let pixels = unsafe UnsafeRawBufferPointer(start: rows, count: camera.feed.width * camera.feed.height * 4)
         guard let picture = unsafe try? Picture(rgba: pixels, width: camera.feed.width, height: camera.feed.height, isBottomUp: true) else {
-            return  // only for sizes that are refused when the robot is made
+            return fail()
         }
         count(from: now, drawn: drawn)
         let unix = MonotonicClock.unixNanoseconds() - (MonotonicClock.now() - scene.time).nanoseconds
         camera.feed.publish(CapturedPicture(picture, captured: scene.time, unixNanoseconds: unix))
     }
+
+    private func fail() { exchange.counters.failedPictures.wrappingAdd(1, ordering: .relaxed) }
 
     private func arrange() {
         unsafe scene.positions.withUnsafeBufferPointer { unsafe state.positions.update(from: $0.baseAddress!, count: $0.count) }

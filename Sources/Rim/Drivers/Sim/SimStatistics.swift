@@ -17,6 +17,8 @@ public struct SimStatistics: Sendable, Hashable {
     public var wallTime = Duration.zero
     /// Pictures drawn, and what drawing and converting them took; the slowest.
     public var pictures = 0
+    /// Those that could not be drawn or turned into planes.
+    public var failedPictures = 0
     public var renderTime = Duration.zero
     public var slowestRender = Duration.zero
     /// Of it, turning colours into planes.
@@ -44,6 +46,7 @@ final class SimCounters: Sendable {
     let drift = Atomic<Int64>(0)
     let wallTime = Atomic<Int64>(0)
     let pictures = Atomic<Int>(0)
+    let failedPictures = Atomic<Int>(0)
     let renderTime = Atomic<Int64>(0)
     let slowestRender = Atomic<Int64>(0)
     let convertTime = Atomic<Int64>(0)
@@ -73,6 +76,7 @@ final class SimCounters: Sendable {
         all.drift = duration(drift)
         all.wallTime = duration(wallTime)
         all.pictures = pictures.load(ordering: .relaxed)
+        all.failedPictures = failedPictures.load(ordering: .relaxed)
         all.renderTime = duration(renderTime)
         all.slowestRender = duration(slowestRender)
         all.convertTime = duration(convertTime)

@@ -21,15 +21,11 @@ enum SimUrgency {
         switch self {
         case .realTime:
             Reactor.shortenTurnsOfThisThread()
-            var parameters = sched_param(sched_priority: 1)
-            // Niceness counts among the threads of one session only where the system groups them.
-            if unsafe sched_setscheduler(0, SCHED_RR, &parameters) != 0 { setNiceness(-10) }
+            Reactor.putThisThreadFirst()
         case .usual: break
-        case .patient: setNiceness(4)
+        case .patient: setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 4)  // 0: this thread
         }
     }
-
-    private func setNiceness(_ value: Int32) { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, value) }  // 0: this thread
 }
 
 /// A thread that somebody waits for.

@@ -20,8 +20,6 @@ public actor SourceServer {
         public var bitrate = 1_500_000
         /// Two seconds, encoded once, again and again.
         public var replays = false
-        /// Serves the video of this recording instead of the test pattern.
-        public var recording: String?
         /// UDP and ICE-TCP port for all peers; 0: the kernel chooses.
         public var mediaPort: UInt16 = 0
         /// Put into candidates instead of this machine's own addresses.
@@ -39,7 +37,6 @@ public actor SourceServer {
     private var host: PeerHost?
     private var fanOut: FanOut?
     private var camera: TestCamera?
-    private var recorded: RecordedCamera?
     private var encoder: EncoderThread?
     private var http: HTTPServer?
     private let metrics = MetricsRegistry()
@@ -59,7 +56,7 @@ public actor SourceServer {
 
     public init(_ options: Options) throws {
         self.options = options
-        reactor = try Reactor(name: "waldo-reactor")
+        reactor = try Reactor(name: "waldo-reactor", keepsTime: true)
     }
 
     /// Begins to serve; answers the port of the page.
@@ -86,11 +83,6 @@ public actor SourceServer {
         // The time code is only read at the full size.
         let settings = EncoderThread.Settings(
             codec: options.codec, bitrate: options.bitrate, usesLadder: false, replays: options.replays)
-        if let path = options.recording {
-            let recorded = try RecordedCamera(path: path)
-            self.recorded = recorded
-            return try EncoderThread(feed: recorded.feed, settings: settings)
-        }
         let feed = PictureFeed(name: "source", width: options.width, height: options.height, rate: options.rate)
         if !options.replays { camera = try TestCamera(feed: feed, bitsPerPicture: options.bitrate / options.rate) }
         return try EncoderThread(feed: feed, settings: settings)
@@ -99,7 +91,6 @@ public actor SourceServer {
     /// Says goodbye to every peer.
     public func stop() {
         camera?.stop()
-        recorded?.stop()
         fanOut?.stop()
         for viewer in viewers.values { host?.remove(viewer.session) }
     }

@@ -58,10 +58,22 @@ public actor ViewerLoad {
         for _ in 0..<count {
             let (index, offer) = try makeOffer()
             let request = try HTTPClientRequest(.post, url, fields: ["Content-Type": "application/sdp"], body: Array(offer.utf8))
-            let answer = try await client.send(request)
+            let answer = try await patiently(client, request)
             guard answer.status == .created else { throw Refusal(description: "\(url) answered \(answer.status): \(answer.text)") }
             try apply(answer.body, location: answer.fields["location"], to: index)
         }
+    }
+
+    /// A station takes few offers at a time whose senders have not connected: comes back as often as it says so, at most 30 times.
+    private func patiently(_ client: HTTPClient, _ request: HTTPClientRequest) async throws -> HTTPClientResponse {
+        for _ in 0..<30 {
+            let answer = try await client.send(request)
+            guard answer.status == .tooManyRequests, let seconds = answer.fields["retry-after"].flatMap({ UInt64($0) }) else {
+                return answer
+            }
+            try await Task.sleep(nanoseconds: min(seconds, 10) * 1_000_000_000)
+        }
+        return try await client.send(request)
     }
 
     private struct Refusal: Error, CustomStringConvertible {

@@ -19,6 +19,8 @@ final class DriveSession {
     private var stateChannel: DataChannelID?
     private var acks = AckMemory()
     private var decoder: OpusDecoder?
+    /// The client has come: once.
+    var onConnected: (() -> Void)?
     /// The session is over: once.
     var onEnd: (() -> Void)?
     private var complaints = Complaints()
@@ -81,6 +83,8 @@ final class DriveSession {
     }
 
     private func begin() {
+        onConnected?()
+        onConnected = nil
         prepare()
         guard let audioTrack, let sound = robot.sound else { return }
         do { try sound.add(peer, audioTrack) } catch { robot.log.error("no sound", ["error": .text("\(error)")]) }
@@ -93,7 +97,7 @@ final class DriveSession {
         robot.sound?.remove(peer)
         robot.remove(self)
         onEnd?()
-        onEnd = nil
+        (onConnected, onEnd) = (nil, nil)
     }
 
     private func speak(_ sound: ReceivedAudio) {
@@ -142,6 +146,7 @@ final class DriveSession {
     private func carryOut(_ message: ClientMessage, on channel: ClientMessage.Channel, at now: Instant) {
         switch message {
         case .drive(let command): drive(command)
+        case .emergencyStop(let nonce) where robot.unit.recorded != nil: if let nonce { acknowledge(nonce, .recorded) }
         case .emergencyStop(let nonce):
             robot.emergencyStop(by: robot.control.sessions[id]?.name ?? "\(id)", since: now)
             if let nonce { acknowledge(nonce, acks.once(nonce) {}) }

@@ -5,10 +5,10 @@ import Web
 import Wire
 
 /// One camera's pictures as JPEG: single ones and MJPEG, made on a thread of their own, once for all who want the same. Lives on the reactor.
-final class PictureServer {
+package final class PictureServer {
     private let feed: PictureFeed
     private let orders: Inbox<Order>
-    private let results: Mailbox<Result>
+    private let results: Mailbox<Made>
     private var waiting: [HTTPResponder] = []
     private var readers: [Int: Reader] = [:]
     private var nextReader = 0
@@ -25,9 +25,9 @@ final class PictureServer {
         var width: Int
     }
 
-    private struct Result: Sendable {
+    private struct Made: Sendable {
         var width: Int
-        var jpeg: [UInt8]?
+        var jpeg: Result<[UInt8], MediaError>
     }
 
     private struct Reader {
@@ -40,18 +40,18 @@ final class PictureServer {
     static let mostReaders = 32
     private static let mostWaiting = 64
 
-    init(_ feed: PictureFeed, reactor: Reactor) throws(SystemError) {
+    package init(_ feed: PictureFeed, reactor: Reactor, log: Logger) throws(SystemError) {
         (self.feed, self.reactor) = (feed, reactor)
         orders = try Inbox(limit: 8, leavesOut: .newest)
         // Every size that can be under way has room: one that were lost would never be made again.
         results = try Mailbox(limit: Self.mostReaders + 1)
         try results.open(on: reactor) { [weak self] result in self?.deliver(result) }
-        let (orders, results) = (orders, results)
-        try WorkerThread.start("waldo-jpeg") { Self.run(orders, results) }
+        let (orders, results, log) = (orders, results, RareLogger(log.with("camera", .text(feed.name))))
+        try WorkerThread.start("waldo-jpeg") { Self.run(orders, results, log) }
         ticker = reactor.makeTimer { [weak self] now in self?.tick(at: now) }
     }
 
-    func stop() {
+    package func stop() {
         orders.close()
         results.close(on: reactor)
         for reader in readers.values { reader.stream.body.end() }
@@ -61,17 +61,24 @@ final class PictureServer {
 
     // MARK: The thread
 
-    private static func run(_ orders: Inbox<Order>, _ results: Mailbox<Result>) {
-        let encoder = try? JPEGEncoder()
+    private static func run(_ orders: Inbox<Order>, _ results: Mailbox<Made>, _ log: RareLogger) {
+        var encoder: JPEGEncoder?
         while case .element(let order) = orders.next() {
-            let jpeg = try? encoder?.encode(order.picture.picture, width: order.width == 0 ? nil : order.width)
-            _ = results.put(Result(width: order.width, jpeg: jpeg))
+            do throws(MediaError) {
+                let present = if let encoder { encoder } else { try JPEGEncoder() }
+                encoder = present
+                let jpeg = try present.encode(order.picture.picture, width: order.width == 0 ? nil : order.width)
+                _ = results.put(Made(width: order.width, jpeg: .success(jpeg)))
+            } catch {
+                log.error("a picture could not be made into a JPEG", ["reason": .text("\(error)")])
+                _ = results.put(Made(width: order.width, jpeg: .failure(error)))
+            }
         }
     }
 
     // MARK: Requests
 
-    func snapshot(_ responder: HTTPResponder) throws(HTTPProblem) {
+    package func snapshot(_ responder: HTTPResponder) throws(HTTPProblem) {
         guard waiting.count < Self.mostWaiting else {
             throw HTTPProblem(.serviceUnavailable, "busy", "too many ask for pictures; try again")
         }
@@ -122,20 +129,23 @@ final class PictureServer {
         return true
     }
 
-    private func deliver(_ result: Result) {
-        underWay.remove(result.width)
-        if result.width == 0 {
-            for responder in waiting {
-                if let jpeg = result.jpeg {
-                    let fields: HTTPFields = ["Content-Type": "image/jpeg", "Cache-Control": "no-store"]
-                    responder.respond(HTTPResponse(.ok, fields: fields, body: .bytes(jpeg)))
-                } else {
-                    responder.respond(HTTPProblem(.internalServerError, "no_picture", "the picture could not be made into a JPEG"))
-                }
-            }
+    private func deliver(_ made: Made) {
+        underWay.remove(made.width)
+        if made.width == 0 {
+            for responder in waiting { answer(responder, made.jpeg) }
             waiting.removeAll()
         }
-        guard let jpeg = result.jpeg else { return }
-        for reader in readers.values where reader.width == result.width { reader.stream.send(jpeg.span) }
+        guard case .success(let jpeg) = made.jpeg else { return }
+        for reader in readers.values where reader.width == made.width { reader.stream.send(jpeg.span) }
+    }
+
+    private func answer(_ responder: HTTPResponder, _ jpeg: Result<[UInt8], MediaError>) {
+        switch jpeg {
+        case .success(let jpeg):
+            let fields: HTTPFields = ["Content-Type": "image/jpeg", "Cache-Control": "no-store"]
+            responder.respond(HTTPResponse(.ok, fields: fields, body: .bytes(jpeg)))
+        case .failure(let error):
+            responder.respond(HTTPProblem(.internalServerError, "no_picture", "the picture could not be made into a JPEG: \(error)"))
+        }
     }
 }

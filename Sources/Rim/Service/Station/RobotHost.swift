@@ -159,22 +159,23 @@ final class RobotHost {
         let telemetry = unit.driver.telemetry
         with { control, now in control.observe(telemetry, at: now) }
         if leaseIsDue { tellLease(at: now) }
-        let viewers = clients.count
-        func message(_ id: SessionID?) -> JSON {
-            RobotMessage.telemetry(telemetry, control, for: id, isRecording: isRecording, viewers: viewers, at: now)
-        }
-        let general = message(nil)
+        let general = message(telemetry, for: nil, at: now)
         onTelemetry?(general, now)
         guard clients.values.contains(where: \.canTell) else { return }
         let text = general.description
         for client in clients.values where client.canTell {
-            client.sendNewest(client.id == control.lease.holder ? message(client.id).description : text)
+            client.sendNewest(
+                client.id == control.lease.holder ? message(telemetry, for: client.id, at: now).description : text)
         }
     }
 
     /// As `GET …/state` answers it.
-    func state(at now: Instant) -> JSON {
-        RobotMessage.telemetry(unit.driver.telemetry, control, for: nil, isRecording: isRecording, viewers: clients.count, at: now)
+    func state(at now: Instant) -> JSON { message(unit.driver.telemetry, for: nil, at: now) }
+
+    private func message(_ telemetry: RobotTelemetry, for id: SessionID?, at now: Instant) -> JSON {
+        let ours = RobotMessage.telemetry(telemetry, control, for: id, isRecording: isRecording, viewers: clients.count, at: now)
+        guard let recorded = unit.recorded?.telemetry(clients: clients.count)?.object else { return ours }
+        return RobotMessage.telemetry(recorded: recorded, over: ours)
     }
 
     /// The robot stops before anything else ends.

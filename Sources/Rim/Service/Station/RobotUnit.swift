@@ -11,6 +11,8 @@ public struct RobotUnit: Sendable {
     public var microphone: SoundFeed?
     /// Takes 20 ms of what a person says, 960 samples at 48 kHz; nil: no speaker.
     public var hear: (@Sendable ([Int16]) -> Void)?
+    /// What the robot shows in place of its own, where it is a recording.
+    public var recorded: RecordedDrive?
     /// Figures of the driver's own, read when metrics are.
     public var figures: [Figure] = []
 
@@ -30,5 +32,11 @@ public struct RobotUnit: Sendable {
         hear: (@Sendable ([Int16]) -> Void)? = nil
     ) {
         (self.id, self.driver, self.cameras, self.microphone, self.hear) = (id, driver, cameras, microphone, hear)
+    }
+
+    /// A recording as a robot.
+    public init(id: String, recorded: RecordedDrive) {
+        self.init(id: id, driver: recorded, cameras: [recorded.feed])
+        self.recorded = recorded
     }
 }

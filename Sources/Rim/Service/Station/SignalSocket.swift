@@ -47,12 +47,15 @@ extension StationServer {
             do { answer = try session.peer.answer(offer) } catch { throw Self.badOffer("\(error)") }
         } else {
             let robot = try robot(socket.request.target["robot"])
-            let admission = try admit(offer, to: robot, camera: camera, user: socket.request.user)
+            let admission = try admit(offer, to: robot, camera: camera, by: socket.request)
             admitted = admission.session
             answer = admission.answer
         }
         let id = admitted.map { "\($0.id)" } ?? ""
         socket.send(
-            (["type": "answer", "sdp": .string(answer.description), "session": .string(id), "ice_servers": []] as JSON).description)
+            ([
+                "type": "answer", "sdp": .string(answer.description), "session": .string(id),
+                "ice_servers": .array(iceServers().map(\.json)),
+            ] as JSON).description)
     }
 }

@@ -10,7 +10,7 @@ public actor Station {
 
     public init(_ options: StationOptions) throws {
         self.options = options
-        reactor = try Reactor(name: "waldo-reactor")
+        reactor = try Reactor(name: "waldo-reactor", keepsTime: true)
     }
 
     /// Begins to serve these robots; answers the port of the console, and the fingerprint of a certificate that the station made for itself.

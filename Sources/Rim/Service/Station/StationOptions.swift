@@ -21,6 +21,8 @@ public struct StationOptions: Sendable {
     public var mediaPort: UInt16 = 0
     /// Put into candidates instead of this machine's own addresses.
     public var advertised: [IPAddress] = []
+    /// Named to clients that cannot reach the media port by themselves.
+    public var iceServers = IceServerList()
     /// bit/s of a 1280×720 picture at 30 a second.
     public var bitrate = 2_500_000
     public var encoders = VideoEncoders()

@@ -12,6 +12,7 @@ final class StationRecorder {
     private let recorder: Recorder
     private weak var robot: RobotHost?
     private let log: Logger
+    private var nextRobot = Instant.zero
 
     /// Begins to record into `path`, at most `limit` bytes.
     init(_ robot: RobotHost, path: String, limit: Int, log: Logger) throws {
@@ -20,20 +21,32 @@ final class StationRecorder {
             log.error("the recording has ended; the robot goes on", ["reason": .text("\(error)")])
         }
         robot.observers.append { [weak self] event, now in self?.record(event, at: now) }
-        robot.onTelemetry = { [weak self] message, _ in self?.record(message) }
+        robot.onTelemetry = { [weak self] message, now in self?.record(message, at: now) }
         // The front camera is what a driver saw; H.264 as everybody can play it.
         if let camera = robot.unit.cameras.first, let source = robot.video[camera.name] {
             let recorder = recorder
             try source.fanOut(for: .h264).onFrame = { frame in recorder.recordVideo(frame, camera: camera.name) }
         }
         robot.isRecording = true
+        recordRobot(at: MonotonicClock.now())
+    }
+
+    /// What the robot is: now and again, so that each part of a recording has it.
+    private func recordRobot(at now: Instant) {
+        guard now >= nextRobot, let robot, case .object(var message) = RobotMessage.robot(robot.id, robot.control.capabilities) else {
+            return
+        }
+        nextRobot = now + .seconds(10)
+        message["type"] = "robot"
+        write(.object(message), RecordingSchema.robotTopic, RecordingSchema.robot)
     }
 
     var statistics: Recorder.Statistics { recorder.statistics }
 
     func finish() { recorder.finish() }
 
-    private func record(_ message: JSON) {
+    private func record(_ message: JSON, at now: Instant) {
+        recordRobot(at: now)
         write(message, RecordingSchema.telemetryTopic, RecordingSchema.telemetry)
         if recorder.statistics.failure != nil { robot?.isRecording = false }
     }

@@ -53,9 +53,20 @@ extension StationServer {
     // MARK: WHEP
 
     private func addSessions(to router: Router) {
-        add(.post, "/whep/{robot}", "An offer to see and drive a robot", body: "application/sdp", to: router) { station, request in
-            try station.offer(request)
-        }
+        add(
+            .post, "/whep/{robot}", "An offer to see and drive a robot; the answer, its Location, the ICE servers as Link fields",
+            body: "application/sdp", to: router
+        ) { station, request in try station.offer(request) }
+        var options = Route(
+            .options, "/whep/{robot}", "What may be asked here, and the ICE servers as Link fields",
+            handler: .value { [unowned self, unowned router] request in
+                _ = try robot(request.parameters["robot"])
+                var response = router.answerOptions(request)
+                for server in iceServers() { response.fields.append("Link", server.link) }
+                return response
+            })
+        options.answers = [.init(.noContent, "Allow, Accept-Post, and a Link field for each ICE server (RFC 9725 clause 4.6)")]
+        router.add(options)
         add(
             .patch, "/whep/{robot}/{session}", "Candidates, or a new offer", body: "application/trickle-ice-sdpfrag, application/sdp",
             to: router
@@ -80,8 +91,9 @@ extension StationServer {
         let robot = try robot(request.parameters["robot"])
         let description: SessionDescription
         do throws(SDPError) { description = try SessionDescription(parsing: request.body) } catch { throw Self.badOffer("\(error)") }
-        let admission = try admit(description, to: robot, camera: request.target["camera"], user: request.user)
-        let fields: HTTPFields = ["Content-Type": "application/sdp", "Location": "/whep/\(robot.id)/\(admission.resource)"]
+        let admission = try admit(description, to: robot, camera: request.target["camera"], by: request)
+        var fields: HTTPFields = ["Content-Type": "application/sdp", "Location": "/whep/\(robot.id)/\(admission.resource)"]
+        for server in iceServers() { fields.append("Link", server.link) }
         return HTTPResponse(.created, fields: fields, body: .bytes(Array(admission.answer.description.utf8)))
     }
 
@@ -115,8 +127,10 @@ extension StationServer {
             let uptime = (MonotonicClock.now() - station.began).seconds
             return .json(["status": "ok", "version": .string(waldoVersion), "uptime_s": .double(uptime.rounded())])
         }
-        add(.get, "/api/robots", "All robots", to: router) { station, _ in
-            .json(["robots": .array(station.order.compactMap { station.robots[$0] }.map(Self.summary))])
+        add(.get, "/api/robots", "All robots; the ICE servers as Link fields", to: router) { station, _ in
+            var response = HTTPResponse.json(["robots": .array(station.order.compactMap { station.robots[$0] }.map(Self.summary))])
+            for server in station.iceServers() { response.fields.append("Link", server.link) }
+            return response
         }
         add(.get, "/api/robots/{robot}", "What a robot is", to: router) { station, request in
             let robot = try station.robot(request.parameters["robot"])
@@ -127,6 +141,7 @@ extension StationServer {
         }
         add(.post, "/api/robots/{robot}/estop", "Pulls the emergency stop: anybody may", to: router) { station, request in
             let robot = try station.robot(request.parameters["robot"])
+            if robot.unit.recorded != nil { throw HTTPProblem(.conflict, TeleopRefusal.recorded.code, TeleopRefusal.recorded.message) }
             robot.emergencyStop(
                 by: request.client.address.isLoopback ? "this machine" : "\(request.client.address)", since: MonotonicClock.now())
             return .json(["latched": .bool(robot.control.gate.isLatched)])

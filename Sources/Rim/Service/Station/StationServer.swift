@@ -27,11 +27,17 @@ final class StationServer {
     /// A certificate that this station made for itself: what browsers are to show, `AB:CD:…`.
     private(set) var fingerprint: String?
     private var recorder: StationRecorder?
+    private var offers = OpenOffers()
+    private let offerFigures: MetricFamily<Counter>
     private var isEnding = false
 
     init(_ options: StationOptions, reactor: Reactor) {
         self.options = options
         self.reactor = reactor
+        offerFigures = metrics.counters("waldo_offers_total", "Offers by what became of them", labels: ["outcome"])
+        metrics.gauge("waldo_offers_open", "Offers that were answered and whose senders have not connected yet") { [unowned self] in
+            Double(offers.count)
+        }
     }
 
     // MARK: Life
@@ -55,7 +61,9 @@ final class StationServer {
             log: options.log.with(subject: unit.id))
         robots[unit.id] = robot
         order.append(unit.id)
-        for feed in unit.cameras { pictures["\(unit.id)/\(feed.name)"] = try PictureServer(feed, reactor: reactor) }
+        for feed in unit.cameras {
+            pictures["\(unit.id)/\(feed.name)"] = try PictureServer(feed, reactor: reactor, log: options.log.with(subject: unit.id))
+        }
         figures?.watch(robot)
         if recorder == nil, let path = options.recording {
             recorder = try StationRecorder(robot, path: path, limit: options.recordingLimit, log: options.log.with(subject: "recorder"))
@@ -98,23 +106,31 @@ final class StationServer {
     }
 
     /// Answers the offer of somebody who wants to see and perhaps drive a robot (WHEP, RFC 9725 draft; the signalling socket).
-    func admit(_ offer: SessionDescription, to robot: RobotHost, camera: String?, user: String?) throws(HTTPProblem) -> Admission {
+    func admit(
+        _ offer: SessionDescription, to robot: RobotHost, camera: String?, by request: HTTPRequest
+    ) throws(HTTPProblem) -> Admission {
         guard let host, !isEnding else { throw HTTPProblem(.serviceUnavailable, "not_ready", "the station is starting or ending") }
         let source = try self.source(of: robot, camera)
+        try makeRoom(for: robot, request.client.address)
         let peer: PeerSession
         do throws(PeerHostError) { peer = try host.makeSession(configuration(host)) } catch {
             throw HTTPProblem(.serviceUnavailable, "no_room", "\(error)")
         }
-        guard let id = robot.with({ control, _ in control.join(name: "", rights: StationAccess.rights(of: user)) }) else {
+        guard let id = robot.with({ control, _ in control.join(name: "", rights: StationAccess.rights(of: request.user)) }) else {
             host.remove(peer)
-            throw HTTPProblem(.serviceUnavailable, "no_room", "the robot has as many clients as it takes; try again when others have gone")
+            throw Self.noRoom
         }
         let (video, audio) = tracks(for: offer, peer, robot)
         let session = DriveSession(id, peer: peer, robot: robot, camera: source, video: video, audio: audio)
         robot.add(session)
         let resource = Hex.encode((0..<16).map { _ in UInt8.random(in: .min ... .max) })
         byResource[resource] = session
-        session.onEnd = { [unowned self] in byResource[resource] = nil }
+        offers.add(peer.id, to: robot.id, from: request.client.address, at: MonotonicClock.now())
+        session.onConnected = { [unowned self] in offers.remove(peer.id) }
+        session.onEnd = { [unowned self] in
+            offers.remove(peer.id)
+            byResource[resource] = nil
+        }
         do {
             let answer = try peer.answer(offer)
             guard !answer.media.allSatisfy(\.isRejected) else {
@@ -123,11 +139,45 @@ final class StationServer {
                     "offer: expected video (H.264 or VP8), sound (Opus) or data channels, got nothing of it")
             }
             session.prepare()
+            offerFigures.member("answered").add()
             return Admission(answer: answer, resource: resource, session: session)
         } catch {
             host.remove(peer)
             throw error as? HTTPProblem ?? Self.badOffer("\(error)")
         }
+    }
+
+    /// Whoever offers and never comes must not keep out who does.
+    private func makeRoom(for robot: RobotHost, _ address: IPAddress) throws(HTTPProblem) {
+        let isFull = robot.control.sessions.count >= RobotControl.maximumSessions
+        switch offers.decide(for: robot.id, from: address, isFull: isFull, at: MonotonicClock.now()) {
+        case .take: break
+        case .takeInPlaceOf(let number):
+            offerFigures.member("gave_way").add()
+            if let session = byResource.values.first(where: { $0.peer.id == number }) { end(session) }
+        case .refuse(let seconds):
+            offerFigures.member("refused").add()
+            let why =
+                isFull
+                ? "the robot's places are taken by offers whose senders have not connected yet"
+                : "\(OpenOffers.mostOfAddress) offers from \(address) wait for their senders to connect"
+            throw HTTPProblem(
+                .tooManyRequests, "too_many_offers", "\(why); try again in \(seconds) s", fields: ["Retry-After": String(seconds)])
+        case .full:
+            offerFigures.member("refused").add()
+            throw Self.noRoom
+        }
+    }
+
+    private static var noRoom: HTTPProblem {
+        HTTPProblem(.serviceUnavailable, "no_room", "the robot has as many clients as it takes; try again when others have gone")
+    }
+
+    /// The ICE servers as one client is told them.
+    func iceServers() -> [IceServerList.Entry] {
+        guard let host, !options.iceServers.isEmpty else { return [] }
+        return options.iceServers.entries(
+            unixSeconds: MonotonicClock.unixSeconds(), number: .random(in: .min ... .max), host.environment.digests)
     }
 
     static func badOffer(_ reason: String) -> HTTPProblem { HTTPProblem(.badRequest, "bad_offer", "offer: \(reason)") }

@@ -162,7 +162,8 @@ public final class Router: HTTPHandler {
 
     // MARK: what all answers have
 
-    private func answerOptions(_ request: HTTPRequest) -> HTTPResponse {
+    /// What OPTIONS is answered where no route of its own says more.
+    public func answerOptions(_ request: HTTPRequest) -> HTTPResponse {
         var response = HTTPResponse(.noContent)
         let routes = tree.find(request.target.segments)?.routes
         let allow = routes.map(Self.allow) ?? "GET, HEAD, OPTIONS, POST"
