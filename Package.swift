@@ -43,7 +43,10 @@ func example(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
     name: "waldo",
     products: [.executable(name: "waldo", targets: ["waldo"])],
-    traits: [.trait(name: "GStreamer", description: "Cameras and microphones described as GStreamer pipelines")],
+    traits: [
+        .trait(name: "GStreamer", description: "Cameras, microphones and video encoders that GStreamer has an element for"),
+        .trait(name: "X264", description: "H.264 by x264 (GPL)"),
+    ],
     targets: [
         // Core: pure Swift; told bytes and time.
         module("Core/Wire", [], linking: ["m"]),  // rounding
@@ -60,7 +63,10 @@ let package = Package(
         module("Rim/Crypto", ["Wire", "RTC", "COpenSSL"]),
         module("Rim/DataLink", ["Wire", "RTC", "CUsrsctp"]),
         module("Rim/Web", ["Wire", "HTTP", "Reactor", "CZlib"]),
-        module("Rim/Media", ["Wire", "RTC", "Reactor", "COpenH264", "CVPX", "COpus", "CYUV", "CTurboJPEG"]),
+        module(
+            "Rim/Media",
+            ["Wire", "RTC", "Reactor", "COpenH264", "CVPX", "COpus", "CYUV", "CTurboJPEG", optional("CX264", trait: "X264")]),
+        module("Rim/GStreamer", ["Wire", "RTC", "Media", optional("CGst", trait: "GStreamer")]),
         module(
             "Rim/Service",
             [
@@ -73,14 +79,15 @@ let package = Package(
             exclude: ["README.md"], swiftSettings: house),
 
         .target(
-            name: "CameraDriver", dependencies: ["Wire", "Robot", "Media", "Reactor", optional("CGst", trait: "GStreamer")],
-            path: "Sources/Rim/Drivers/Camera", exclude: ["README.md"], swiftSettings: house),
+            name: "CameraDriver", dependencies: ["Wire", "Robot", "Media", "Reactor", "GStreamer"], path: "Sources/Rim/Drivers/Camera",
+            exclude: ["README.md"], swiftSettings: house),
 
         // App: composition roots.
         .executableTarget(
             name: "waldo",
             dependencies: [
-                "Wire", "RTC", "HTTP", "Recording", "Robot", "Media", "Reactor", "Crypto", "Web", "SimDriver", "CameraDriver", "Service",
+                "Wire", "RTC", "HTTP", "Recording", "Robot", "Media", "Reactor", "Crypto", "Web", "SimDriver", "CameraDriver", "GStreamer",
+                "Service",
             ],
             path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
@@ -100,7 +107,7 @@ let package = Package(
         .target(name: "CLinux", path: "Sources/C/CLinux"),
         library("COpenSSL"), library("CUsrsctp"), library("COpenH264"), library("CVPX"), library("COpus"), library("CSRTP"),
         library("CZlib"), library("CQRencode"), library("CYUV"), library("CTurboJPEG"),
-        library("CGst", pkgConfig: "gstreamer-app-1.0"),
+        library("CGst", pkgConfig: "gstreamer-app-1.0"), library("CX264"),
         // Its headers are fetched by scripts/setup; the library is opened when it is first needed.
         .target(name: "CMuJoCo", path: "Sources/C/CMuJoCo", cSettings: [.headerSearchPath("../../../.build-deps/mujoco/include")]),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
@@ -124,6 +131,7 @@ let package = Package(
         tests("MediaTests", ["Wire", "RTC", "HTTP", "Reactor", "Web", "Media", "Service", "CTurboJPEG", "TestSupport"]),
         tests("RecordingTests", ["Wire", "RTC", "Reactor", "Recording", "Service", "TestSupport"]),
         tests("CameraTests", ["Wire", "Robot", "Media", "Reactor", "CameraDriver", "TestSupport"]),
+        tests("GStreamerTests", ["Wire", "RTC", "Media", "GStreamer"]),
         tests("SimDriverTests", ["Wire", "Robot", "Media", "Reactor", "SimDriver", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

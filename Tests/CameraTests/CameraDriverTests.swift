@@ -22,11 +22,12 @@ final class CameraDriverTests: XCTestCase {
         func shutDown() { isDown.store(true, ordering: .relaxed) }
     }
 
-    func testTheFirstCameraIsReplacedAndEverythingElseIsTheRobots() {
+    func testCamerasAreReplacedByNameOrAddedAndEverythingElseIsTheRobots() {
         let rover = Rover()
-        let feed = PictureFeed(name: "front", width: 1920, height: 1080, rate: 25)
-        let driver = CameraDriver(rover, front: feed, hasMicrophone: true) { rover.stopped.store(99, ordering: .relaxed) }
-        XCTAssertEqual(driver.capabilities.cameras.map(\.name), ["front", "back"])
+        let feeds = ["front", "arm"].map { PictureFeed(name: $0, width: 1920, height: 1080, rate: 25) }
+        let driver = CameraDriver(rover, cameras: feeds, hasMicrophone: true) { rover.stopped.store(99, ordering: .relaxed) }
+        XCTAssertEqual(driver.capabilities.cameras.map(\.name), ["front", "back", "arm"])
+        XCTAssertEqual(driver.capabilities.cameras[1].width, 320)
         XCTAssertEqual(driver.capabilities.cameras[0], CameraCapability(name: "front", width: 1920, height: 1080, rate: 25))
         XCTAssertTrue(driver.capabilities.hasMicrophone)
         XCTAssertEqual(driver.capabilities.limits, rover.capabilities.limits)

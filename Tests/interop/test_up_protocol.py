@@ -249,7 +249,7 @@ def test_settings_come_from_the_file_the_environment_and_the_command_line(binary
     import subprocess
 
     file = tmp_path / "waldo.json"
-    file.write_text('{"port": 8123, "profile": "wan", "bitrate": 900, "record": true}')
+    file.write_text('{"port": 8123, "profile": "wan", "bitrate": 900, "record": true, "camera": ["videotestsrc", "rear=v4l2src"]}')
     environment = {**os.environ, "WALDO_CONFIG": str(file), "WALDO_PROFILE": "lan", "WALDO_TOKEN": "secret-token"}
     shown = subprocess.run([binary, "config", "--bitrate", "700"], capture_output=True, text=True, env=environment, timeout=10)
     assert shown.returncode == 0, shown.stderr
@@ -260,6 +260,10 @@ def test_settings_come_from_the_file_the_environment_and_the_command_line(binary
     assert lines["record"] == f"true [{file}: record]"
     assert lines["token"] == "(set) [WALDO_TOKEN]"
     assert lines["media-port"] == "0 [default]"
+    assert lines["camera"] == f"videotestsrc | rear=v4l2src [{file}: camera]"
+    file.write_text('{"bitrate": [900]}')
+    refused = subprocess.run([binary, "config"], capture_output=True, text=True, env=environment, timeout=10)
+    assert refused.returncode == 2 and "bitrate: expected a text, a number, true or false" in refused.stderr, refused.stderr
 
 
 @pytest.mark.parametrize("options, words", [
@@ -267,6 +271,7 @@ def test_settings_come_from_the_file_the_environment_and_the_command_line(binary
     (["--profile", "moon"], ["--profile", "lan, wan", "`moon`"]),
     (["--world", "/nowhere/house.xml"], ["/nowhere/house.xml"]),
     (["--console", "/nowhere"], ["/nowhere", "--console"]),
+    (["--encoder", "moon"], ["--encoder", "openh264, x264 or gst:ELEMENT", "`moon`"]),
     (["--bind", "kitchen"], ["--bind", "IP address", "`kitchen`"]),
     (["--config", "/nowhere.json"], ["/nowhere.json", "No such file"]),
     (["--record", "--data", "/proc/nowhere"], ["/proc/nowhere", "--data"]),

@@ -13,9 +13,11 @@ struct Settings {
         /// For people; a line end begins another line of the help.
         var help: String
         var standard: String?
+        /// May be given several times: in the environment one a line, in the file as an array.
+        var isRepeatable: Bool
 
-        init(_ name: String, _ value: String?, _ help: String, _ standard: String? = nil) {
-            (self.name, self.value, self.help, self.standard) = (name, value, help, standard)
+        init(_ name: String, _ value: String?, _ help: String, _ standard: String? = nil, isRepeatable: Bool = false) {
+            (self.name, self.value, self.help, self.standard, self.isRepeatable) = (name, value, help, standard, isRepeatable)
         }
 
         var variable: String { "WALDO_" + name.uppercased().map { $0 == "-" ? "_" : String($0) }.joined() }
@@ -42,14 +44,17 @@ struct Settings {
     private var values: [String: Value] = [:]
 
     private struct Value {
-        var text: String
+        /// Several only of what may be repeated.
+        var texts: [String]
         var source: Source
+
+        init(_ texts: [String], _ source: Source) { (self.texts, self.source) = (texts, source) }
     }
 
     /// Ends the program with what is wrong, or with `help`.
     init(_ options: [Option], _ arguments: [String], usage: String) {
         self.options = options
-        for option in options { if let standard = option.standard { values[option.name] = Value(text: standard, source: .standard) } }
+        for option in options { if let standard = option.standard { values[option.name] = Value([standard], .standard) } }
         let given = CommandLineOptions(
             arguments, known: Set(options.filter { $0.value != nil }.map(\.name)),
             switches: Set(options.filter { $0.value == nil }.map(\.name)),
@@ -57,22 +62,22 @@ struct Settings {
         let variables = environment()
         if let path = given.text("config") ?? variables["WALDO_CONFIG"] { read(file: path) }
         for option in options {
-            if let text = variables[option.variable] { set(option, text, .environment(option.variable)) }
-            if option.value == nil, given.isOn(option.name) {
-                values[option.name] = Value(text: "true", source: .commandLine("--" + option.name))
+            if let text = variables[option.variable] {
+                set(option, option.isRepeatable ? text.split(separator: "\n").map(String.init) : [text], .environment(option.variable))
             }
-            if option.value != nil, let text = given.text(option.name) {
-                values[option.name] = Value(text: text, source: .commandLine("--" + option.name))
-            }
+            let source = Source.commandLine("--" + option.name), texts = given.texts(option.name)
+            if option.value == nil, given.isOn(option.name) { values[option.name] = Value(["true"], source) }
+            if option.value != nil, !texts.isEmpty { values[option.name] = Value(option.isRepeatable ? texts : texts.suffix(1), source) }
         }
     }
 
-    private mutating func set(_ option: Option, _ text: String, _ source: Source) {
+    private mutating func set(_ option: Option, _ texts: [String], _ source: Source) {
         if option.value == nil {
+            let text = texts.last ?? ""
             guard ["true", "false", "1", "0", "yes", "no"].contains(text) else { fail("\(source): expected true or false, got `\(text)`") }
-            values[option.name] = Value(text: ["true", "1", "yes"].contains(text) ? "true" : "false", source: source)
+            values[option.name] = Value([["true", "1", "yes"].contains(text) ? "true" : "false"], source)
         } else {
-            values[option.name] = Value(text: text, source: source)
+            values[option.name] = Value(texts, source)
         }
     }
 
@@ -81,10 +86,12 @@ struct Settings {
             guard let option = options.first(where: { $0.name == name }) else {
                 fail("configuration \(path): `\(name)` is not known; known are \(options.map(\.name).joined(separator: ", "))")
             }
-            if value.object != nil || value.array != nil || value == .null {
-                fail("configuration \(path): \(name): expected a text, a number, true or false")
+            let all = option.isRepeatable ? value.array ?? [value] : [value]
+            if all.contains(where: { $0.object != nil || $0.array != nil || $0 == .null }) {
+                fail(
+                    "configuration \(path): \(name): expected a text, a number, true or false" + (option.isRepeatable ? ", or a list" : ""))
             }
-            set(option, value.string ?? value.description, .file("\(path): \(name)"))
+            set(option, all.map { $0.string ?? $0.description }, .file("\(path): \(name)"))
         }
     }
 
@@ -97,8 +104,9 @@ struct Settings {
 
     // MARK: Reading
 
-    func isOn(_ name: String) -> Bool { values[name]?.text == "true" }
-    func text(_ name: String) -> String? { values[name]?.text }
+    func isOn(_ name: String) -> Bool { text(name) == "true" }
+    func text(_ name: String) -> String? { values[name]?.texts.last }
+    func texts(_ name: String) -> [String] { values[name]?.texts ?? [] }
     func source(_ name: String) -> Source { values[name]?.source ?? .standard }
 
     func number(_ name: String, _ range: ClosedRange<Int>) -> Int {
@@ -139,7 +147,7 @@ struct Settings {
         return options.map { option in
             let name = option.name + String(repeating: " ", count: width - option.name.count)
             guard let value = values[option.name] else { return "\(name)  \(option.value == nil ? "false" : "(none)")  [default]" }
-            return "\(name)  \(secrets.contains(option.name) ? "(set)" : value.text)  [\(value.source)]"
+            return "\(name)  \(secrets.contains(option.name) ? "(set)" : value.texts.joined(separator: " | "))  [\(value.source)]"
         }.joined(separator: "\n")
     }
 

@@ -16,11 +16,15 @@ enum UpSettings {
         .init("quality", "NAME", "of the simulated picture: low or high (shadows, reflections)", "low"),
         .init("size", "WxH", "pixels of the robot's front camera", "1280x720"),
         .init(
-            "camera", "PIPELINE",
-            "a GStreamer source in place of the robot's front camera: 'v4l2src device=/dev/video0',\n'rtspsrc location=rtsp://… latency=50 ! decodebin', 'videotestsrc is-live=true'"
-        ),
+            "camera", "[NAME=]PIPELINE",
+            "a GStreamer source in place of the robot's camera of that name (its first), or as\none more: 'v4l2src device=/dev/video0', 'rear=rtspsrc location=rtsp://… latency=50 !\ndecodebin', 'videotestsrc is-live=true'; may be repeated",
+            isRepeatable: true),
         .init("microphone", "PIPELINE", "a GStreamer source in place of the robot's microphone: 'alsasrc'"),
         .init("bitrate", "N", "kbit/s of a 1280x720 picture at 30 a second; less when paths carry less", "2500"),
+        .init(
+            "encoder", "NAME",
+            "openh264, x264 (better and GPL: WALDO_TRAITS=X264), or 'gst:ELEMENT PROPERTIES', any\nencoder of GStreamer's for H.264 or VP8: 'gst:vaapih264enc rate-control=cbr'",
+            "openh264"),
         .init("data", "DIR", "where recordings go", dataFolder()),
         .init("record", nil, "record video, telemetry and every command with its verdict (MCAP)"),
         .init("record-limit", "MB", "recordings of this run at most", "4096"),
@@ -56,6 +60,7 @@ enum UpSettings {
         if options.bind.isEmpty { fail("\(settings.source("bind")): expected at least one address") }
         options.profile = settings.choice("profile", ["lan", "wan"]) == "wan" ? .wan : .lan
         options.bitrate = settings.number("bitrate", 100...100_000) * 1000
+        options.encoders = makeEncoders(settings)
         options.mediaPort = UInt16(settings.number("media-port", 0...65_535))
         options.advertised = settings.addresses("advertise")
         options.iceServers = iceServers(settings)

@@ -10,19 +10,20 @@ func withSources(_ robot: RobotUnit, _ settings: Settings, _ log: Logger) -> Rob
     guard !sourceNames(settings).isEmpty else { return robot }
     #if GStreamer
         var unit = robot
-        var source = "", endings: [@Sendable () -> Void] = []
-        let front = robot.cameras.first?.name ?? "front"
+        var source = "", endings: [@Sendable () -> Void] = [], feeds: [PictureFeed] = []
         do throws(CameraError) {
-            if let pipeline = settings.text("camera") {
+            for (name, pipeline) in cameras(settings, first: robot.cameras.first?.name ?? "front") {
                 source = "\(settings.source("camera"))"
-                let camera = try CameraSource(name: front, pipeline: pipeline, log: log)
-                unit.cameras.replaceSubrange(..<min(1, unit.cameras.count), with: [camera.feed])
+                let camera = try CameraSource(name: name, pipeline: pipeline, log: log)
+                let feed = camera.feed, place = unit.cameras.firstIndex { $0.name == name }
+                if let place { unit.cameras[place] = feed } else { unit.cameras.append(feed) }
+                feeds.append(feed)
                 endings.append { camera.stop() }
                 log.info(
                     "a camera",
                     [
-                        "name": .text(front), "pipeline": .text(pipeline), "width": .integer(Int64(camera.feed.width)),
-                        "height": .integer(Int64(camera.feed.height)), "rate": .integer(Int64(camera.feed.rate)),
+                        "name": .text(name), "pipeline": .text(pipeline), "width": .integer(Int64(feed.width)),
+                        "height": .integer(Int64(feed.height)), "rate": .integer(Int64(feed.rate)),
                     ])
             }
             if let pipeline = settings.text("microphone") {
@@ -34,26 +35,46 @@ func withSources(_ robot: RobotUnit, _ settings: Settings, _ log: Logger) -> Rob
             }
         } catch { fail("\(source): \(error)") }
         let all = endings
-        unit.driver = CameraDriver(
-            robot.driver, front: settings.text("camera") == nil ? nil : unit.cameras.first, hasMicrophone: unit.microphone != nil
-        ) {
-            for end in all { end() }
-        }
+        unit.driver = CameraDriver(robot.driver, cameras: feeds, hasMicrophone: unit.microphone != nil) { for end in all { end() } }
         return unit
     #else
         return robot
     #endif
 }
 
+#if GStreamer
+    /// `NAME=PIPELINE` or, for the first camera, a pipeline alone: its first word is an element, and has no `=`.
+    private func cameras(_ settings: Settings, first: String) -> [(name: String, pipeline: String)] {
+        var all: [(name: String, pipeline: String)] = []
+        for text in settings.texts("camera") {
+            let head = text.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
+            let isNamed = !head.isEmpty && text.dropFirst(head.count).first == "="
+            let name = isNamed ? String(head) : first
+            if all.contains(where: { $0.name == name }) {
+                fail("\(settings.source("camera")): expected one pipeline for `\(name)`, got two")
+            }
+            if name.count > 32 { fail("\(settings.source("camera")): expected a name of at most 32 letters, got `\(name)`") }
+            all.append((name, isNamed ? String(text.dropFirst(head.count + 1)) : text))
+        }
+        if all.count > 8 { fail("\(settings.source("camera")): expected at most 8 cameras, got \(all.count)") }
+        return all
+    }
+#endif
+
 /// Before anything is begun: sources need a program that was built with GStreamer.
 func checkSources(_ settings: Settings) {
     #if !GStreamer
         guard let name = sourceNames(settings).first else { return }
-        fail(
-            "\(settings.source(name)): this waldo was built without GStreamer. Run it with WALDO_TRAITS=GStreamer in the environment, as in\n"
-                + "  WALDO_TRAITS=GStreamer ./waldo up --\(name) …\n"
-                + "which installs GStreamer's Debian packages and builds with it.")
+        failWithout("GStreamer", "\(settings.source(name))", "--\(name) …")
     #endif
+}
+
+/// Ends because of something that this program was built without.
+func failWithout(_ trait: String, _ source: String, _ option: String) -> Never {
+    fail(
+        "\(source): this waldo was built without \(trait). Run it with WALDO_TRAITS=\(trait) in the environment, as in\n"
+            + "  WALDO_TRAITS=\(trait) ./waldo up \(option)\n"
+            + "which installs its Debian packages and builds with it.")
 }
 
 private func sourceNames(_ settings: Settings) -> [String] { ["camera", "microphone"].filter { settings.text($0) != nil } }

@@ -1,7 +1,9 @@
-// GStreamer 1.22: pictures and sound from whatever it has an element for. Macros, casts and varargs are kept on this side.
+// GStreamer 1.22: pictures, sound and encoders from whatever it has an element for. Macros, casts and varargs are kept on this side.
 #pragma once
 #include <gst/app/gstappsink.h>
+#include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
+#include <gst/video/video-event.h>
 #include <gst/video/video.h>
 #include <stdint.h>
 #include <string.h>
@@ -18,6 +20,20 @@ static inline int waldo_gst_begin(char *text, size_t room) {
     waldo_gst_say(text, room, error ? error->message : "gst_init failed", NULL);
     g_clear_error(&error);
     return 0;
+}
+
+/// 1: an encoder that gives this media type, 0: one that does not, -1: no video encoder, -2: not installed.
+static inline int waldo_gst_encodes(const char *element, const char *media) {
+    GstElementFactory *factory = gst_element_factory_find(element);
+    if (!factory) return -2;
+    int answer = -1;
+    if (gst_element_factory_list_is_type(factory, GST_ELEMENT_FACTORY_TYPE_VIDEO_ENCODER)) {
+        GstCaps *caps = gst_caps_new_empty_simple(media);
+        answer = gst_element_factory_can_src_any_caps(factory, caps) ? 1 : 0;
+        gst_caps_unref(caps);
+    }
+    gst_object_unref(factory);
+    return answer;
 }
 
 /// The caller's own, or NULL and why.
@@ -37,8 +53,52 @@ static inline GstElement *waldo_gst_element(GstElement *pipeline, const char *na
     return gst_bin_get_by_name(GST_BIN(pipeline), name);
 }
 
+static inline void waldo_gst_drop_element(GstElement *element) { gst_object_unref(element); }
+
 static inline void waldo_gst_set(GstElement *element, const char *name, const char *value) {
     gst_util_set_object_arg(G_OBJECT(element), name, value);
+}
+
+/// A whole number inside a property that is a structure, which keeps what else is in it.
+static inline void waldo_gst_set_in(GstElement *element, const char *name, const char *empty, const char *field, int value) {
+    GstStructure *old = NULL;
+    g_object_get(element, name, &old, NULL);
+    GstStructure *changed = old ? old : gst_structure_new_empty(empty);
+    gst_structure_set(changed, field, G_TYPE_INT, value, NULL);
+    g_object_set(element, name, changed, NULL);
+    gst_structure_free(changed);
+}
+
+/// The next picture that the encoder is given becomes a key frame with its headers.
+static inline void waldo_gst_force_key_frame(GstElement *encoder) {
+    GstPad *pad = gst_element_get_static_pad(encoder, "src");
+    if (!pad) return;
+    gst_pad_send_event(pad, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
+    gst_object_unref(pad);
+}
+
+/// An I420 picture without padding into an appsrc; nanoseconds. 0: it is not taken; the bus may know why.
+static inline int waldo_gst_push_picture(
+    GstElement *source, const uint8_t *bytes, int width, int height, guint64 time, guint64 duration) {
+    GstVideoInfo info;
+    GstVideoFrame frame;
+    if (!gst_video_info_set_format(&info, GST_VIDEO_FORMAT_I420, width, height)) return 0;
+    GstBuffer *buffer = gst_buffer_new_allocate(NULL, GST_VIDEO_INFO_SIZE(&info), NULL);
+    if (!buffer || !gst_video_frame_map(&frame, &info, buffer, GST_MAP_WRITE)) {
+        if (buffer) gst_buffer_unref(buffer);
+        return 0;
+    }
+    for (int plane = 0; plane < 3; plane++) {
+        int columns = plane ? width / 2 : width, rows = plane ? height / 2 : height;
+        int stride = GST_VIDEO_FRAME_PLANE_STRIDE(&frame, plane);
+        uint8_t *to = (uint8_t *)GST_VIDEO_FRAME_PLANE_DATA(&frame, plane);
+        for (int row = 0; row < rows; row++) memcpy(to + (ptrdiff_t)row * stride, bytes + (size_t)row * columns, columns);
+        bytes += (size_t)columns * rows;
+    }
+    gst_video_frame_unmap(&frame);
+    GST_BUFFER_PTS(buffer) = time;
+    GST_BUFFER_DURATION(buffer) = duration;
+    return gst_app_src_push_buffer(GST_APP_SRC(source), buffer) == GST_FLOW_OK;
 }
 
 /// 1: began, 2: began and is live, 0: refused; the bus may know why.
@@ -138,6 +198,11 @@ static inline int waldo_gst_copy_picture(GstSample *sample, uint8_t *bytes, int 
     }
     gst_video_frame_unmap(&frame);
     return 1;
+}
+
+static inline int waldo_gst_is_key_frame(GstSample *sample) {
+    GstBuffer *buffer = gst_sample_get_buffer(sample);
+    return buffer && !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
 }
 
 static inline size_t waldo_gst_byte_count(GstSample *sample) {

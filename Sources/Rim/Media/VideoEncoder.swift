@@ -17,9 +17,9 @@ public struct VideoEncoderSettings: Sendable, Hashable {
         self.bitrate = bitrate
     }
 
-    static let bitrates = 30_000...100_000_000
+    package static let bitrates = 30_000...100_000_000
 
-    func check() throws(MediaError) {
+    package func check() throws(MediaError) {
         guard (16...4096).contains(width), (16...4096).contains(height), width % 2 == 0, height % 2 == 0 else {
             throw .settings("size: expected even numbers from 16 to 4096, got \(width)x\(height)")
         }
@@ -34,11 +34,14 @@ public enum MediaError: Error, Sendable, Hashable, CustomStringConvertible {
     case settings(String)
     /// The library refused; its own code.
     case library(String, code: Int)
+    /// An encoder that was chosen by name, and why it cannot be had or gives nothing.
+    case encoder(String, reason: String)
 
     public var description: String {
         switch self {
         case .settings(let text): text
         case .library(let call, let code): "\(call) failed with code \(code)"
+        case .encoder(let name, let reason): "encoder `\(name)`: \(reason)"
         }
     }
 }
@@ -53,7 +56,7 @@ public protocol VideoEncoder: AnyObject {
     func setBitrate(_ bitrate: Int) throws(MediaError)
 }
 
-/// Makes the encoder for a video codec.
+/// Makes the usual encoder for a video codec; `VideoEncoders` says when it is another.
 public func makeVideoEncoder(_ codec: CodecKind, _ settings: VideoEncoderSettings) throws(MediaError) -> any VideoEncoder {
     switch codec {
     case .h264: return try OpenH264Encoder(settings)

@@ -7,14 +7,15 @@ public final class CameraDriver: RobotDriver {
     private let robot: any RobotDriver
     private let endSources: @Sendable () -> Void
 
-    /// `front`: in place of the first camera, looking where it is mounted; nil: that stays. `hasMicrophone`: there is one, in place of the
-    /// robot's own. `endSources` is called when the robot is shut down.
-    public init(_ robot: any RobotDriver, front: PictureFeed?, hasMicrophone: Bool, endSources: @escaping @Sendable () -> Void) {
+    /// `cameras`: each in place of the robot's camera of that name, or one more. `hasMicrophone`: there is one, in place of the robot's own.
+    /// `endSources` is called when the robot is shut down.
+    public init(_ robot: any RobotDriver, cameras: [PictureFeed], hasMicrophone: Bool, endSources: @escaping @Sendable () -> Void) {
         (self.robot, self.endSources) = (robot, endSources)
         var capabilities = robot.capabilities
-        if let front {
-            let camera = CameraCapability(name: front.name, width: front.width, height: front.height, rate: front.rate)
-            capabilities.cameras.replaceSubrange(..<min(1, capabilities.cameras.count), with: [camera])
+        for feed in cameras {
+            let camera = CameraCapability(name: feed.name, width: feed.width, height: feed.height, rate: feed.rate)
+            let place = capabilities.cameras.firstIndex { $0.name == feed.name }
+            if let place { capabilities.cameras[place] = camera } else { capabilities.cameras.append(camera) }
         }
         if hasMicrophone { capabilities.hasMicrophone = true }
         self.capabilities = capabilities

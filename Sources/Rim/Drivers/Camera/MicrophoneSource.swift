@@ -1,4 +1,5 @@
 #if GStreamer
+    import GStreamer
     import Media
     public import Reactor
     import Wire

@@ -1,4 +1,5 @@
 #if GStreamer
+    import GStreamer
     import Reactor
     import Synchronization
     import Wire
@@ -41,7 +42,13 @@
 
         private func open(_ first: GstPipeline?) throws(CameraError) -> GstPipeline {
             if let first { return first }
-            return try GstPipeline(description, tail: tail, depth: depth)
+            do throws(GStreamerError) { return try GstPipeline(description, tail: tail, depth: depth) } catch {
+                throw switch error {
+                case .unavailable(let reason): .gstreamer(reason)
+                case .description(let reason): .description(description, reason: reason)
+                case .start(let reason): .source(description, reason: reason)
+                }
+            }
         }
 
         /// The first pipeline, and the first sample that came out of it.

@@ -16,12 +16,16 @@ public final class EncoderThread: Sendable {
         public var usesLadder: Bool
         /// Encodes two seconds of the test pattern at first and then sends them again and again: what is measured then holds no encoder.
         public var replays: Bool
+        public var encoders: VideoEncoders
 
-        public init(codec: CodecKind, bitrate: Int, usesLadder: Bool = true, replays: Bool = false) {
+        public init(
+            codec: CodecKind, bitrate: Int, usesLadder: Bool = true, replays: Bool = false, encoders: VideoEncoders = VideoEncoders()
+        ) {
             self.codec = codec
             self.bitrate = bitrate
             self.usesLadder = usesLadder
             self.replays = replays
+            self.encoders = encoders
         }
     }
 
@@ -58,7 +62,7 @@ public final class EncoderThread: Sendable {
         frames = try Mailbox(limit: 8)
         pictures = try Inbox(limit: 1, leavesOut: .oldest)
         // Refused settings show here, not on the thread.
-        _ = try makeVideoEncoder(settings.codec, settings.video(feed))
+        _ = try settings.encoders.make(settings.codec, settings.video(feed))
         try WorkerThread.start("waldo-encoder") { [self] in run() }
     }
 
@@ -136,7 +140,7 @@ public final class EncoderThread: Sendable {
     private func replay() throws {
         let video = settings.video(feed)
         var camera = TestPattern(width: video.width, height: video.height, bitsPerPicture: video.bitrate / max(video.rate, 1))
-        let encoder = try makeVideoEncoder(settings.codec, video)
+        let encoder = try settings.encoders.make(settings.codec, video)
         var recorded: [(bytes: [UInt8], isKeyFrame: Bool)] = []
         for _ in 0..<(2 * video.rate) {
             let picture = camera.next(unixMilliseconds: MonotonicClock.unixNanoseconds() / 1_000_000)
@@ -189,7 +193,7 @@ private struct EncoderStage: ~Copyable {
         ladder = ResolutionLadder(width: video.width, height: video.height, rate: video.rate, bitrate: video.bitrate)
         bitrate = video.bitrate
         room = video.bitrate / 8 / video.rate * 2
-        encoder = try makeVideoEncoder(settings.codec, video)
+        encoder = try settings.encoders.make(settings.codec, video)
     }
 
     var size: (width: Int, height: Int) { ladder.size }
@@ -200,7 +204,7 @@ private struct EncoderStage: ~Copyable {
             var smaller = video
             (smaller.width, smaller.height) = ladder.size
             smaller.bitrate = max(wanted, 30_000)
-            encoder = try makeVideoEncoder(settings.codec, smaller)
+            encoder = try settings.encoders.make(settings.codec, smaller)
             bitrate = wanted
             scaled = nil
         } else if wanted != bitrate {

@@ -10,19 +10,20 @@ public final class VideoSource {
     private let reactor: Reactor
     private let bitrate: Int
     private let usesLadder: Bool
+    private let encoders: VideoEncoders
     /// Told of every frame on its way to viewers, whatever the codec. To be set before the first viewer.
     var onSending: ((EncodedFrame) -> Void)?
     private var fanOuts: [CodecKind: (encoder: EncoderThread, fanOut: FanOut)] = [:]
 
     /// `bitrate`: bit/s at most, for each codec. `usesLadder`: smaller pictures where the bitrate is not worth the full size.
-    public init(feed: PictureFeed, reactor: Reactor, bitrate: Int, usesLadder: Bool = true) {
-        (self.feed, self.reactor, self.bitrate, self.usesLadder) = (feed, reactor, bitrate, usesLadder)
+    public init(feed: PictureFeed, reactor: Reactor, bitrate: Int, usesLadder: Bool = true, encoders: VideoEncoders = VideoEncoders()) {
+        (self.feed, self.reactor, self.bitrate, self.usesLadder, self.encoders) = (feed, reactor, bitrate, usesLadder, encoders)
     }
 
     /// The same one each time. Throws what the codec's library says of the settings.
     public func fanOut(for codec: CodecKind) throws -> FanOut {
         if let made = fanOuts[codec] { return made.fanOut }
-        let settings = EncoderThread.Settings(codec: codec, bitrate: bitrate, usesLadder: usesLadder)
+        let settings = EncoderThread.Settings(codec: codec, bitrate: bitrate, usesLadder: usesLadder, encoders: encoders)
         let encoder = try EncoderThread(feed: feed, settings: settings)
         let fanOut = try FanOut(encoder, reactor: reactor)
         fanOut.onSending = onSending

@@ -37,7 +37,9 @@ final class RobotHost {
     /// 20 Hz.
     private static let tick = Duration.milliseconds(50)
 
-    init(_ unit: RobotUnit, profile: SafetyProfile, bitrate: Int, reactor: Reactor, log: Logger) throws {
+    init(
+        _ unit: RobotUnit, profile: SafetyProfile, bitrate: Int, encoders: VideoEncoders, reactor: Reactor, log: Logger
+    ) throws {
         self.unit = unit
         self.reactor = reactor
         self.log = log
@@ -46,7 +48,8 @@ final class RobotHost {
         for feed in unit.cameras {
             // Smaller pictures are worth fewer bits.
             let share = min(1, Double(feed.width * feed.height * feed.rate) / Double(1280 * 720 * 30))
-            let source = VideoSource(feed: feed, reactor: reactor, bitrate: max(Int(Double(bitrate) * share), 200_000))
+            let source = VideoSource(
+                feed: feed, reactor: reactor, bitrate: max(Int(Double(bitrate) * share), 200_000), encoders: encoders)
             source.onSending = { [unowned self] frame in control.captured(ticks: frame.timestamp, at: frame.captureTime) }
             video[feed.name] = source
         }

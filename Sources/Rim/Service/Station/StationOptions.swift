@@ -1,3 +1,4 @@
+import Media
 import RTC
 import Reactor
 import Robot
@@ -24,6 +25,7 @@ public struct StationOptions: Sendable {
     public var iceServers = IceServerList()
     /// bit/s of a 1280×720 picture at 30 a second.
     public var bitrate = 2_500_000
+    public var encoders = VideoEncoders()
     /// MCAP file to record into; nil: nothing is recorded.
     public var recording: String?
     /// Bytes of recordings at most.

@@ -57,7 +57,8 @@ final class StationServer {
 
     private func add(_ unit: RobotUnit) throws {
         let robot = try RobotHost(
-            unit, profile: options.profile, bitrate: options.bitrate, reactor: reactor, log: options.log.with(subject: unit.id))
+            unit, profile: options.profile, bitrate: options.bitrate, encoders: options.encoders, reactor: reactor,
+            log: options.log.with(subject: unit.id))
         robots[unit.id] = robot
         order.append(unit.id)
         for feed in unit.cameras {
@@ -210,7 +211,7 @@ final class StationServer {
         // Who asks and never comes holds a place for this long.
         ice.patience = .seconds(15)
         return PeerConfiguration(
-            ice: ice,
+            ice: ice, videoCodecs: options.encoders.codecs,
             bitrate: BitrateLimits(minimum: 100_000, start: max(options.bitrate, 1_000_000), maximum: max(options.bitrate * 4, 4_000_000)),
             clock: NTPClock(unixNanoseconds: MonotonicClock.unixNanoseconds(), at: MonotonicClock.now()), answersPassive: true)
     }

@@ -3,8 +3,8 @@
     import Wire
 
     /// One GStreamer pipeline that ends in a queue of samples. Lives on one thread.
-    @safe final class GstPipeline {
-        enum Arrival {
+    @safe package final class GstPipeline {
+        package enum Arrival {
             case sample(GstSampleHandle)
             /// Not in this time.
             case nothing
@@ -14,21 +14,20 @@
         }
 
         /// Whether the source keeps a pace of its own, as cameras do and files do not.
-        let isLive: Bool
+        package let isLive: Bool
         private let pipeline: UnsafeMutablePointer<GstElement>
         private let sink: UnsafeMutablePointer<GstElement>
 
         /// Begins at once. `description`: a source and what follows it; `tail`: what brings that into the form that is wanted; `depth`: how many
         /// samples wait at most, the oldest are dropped.
-        init(_ description: String, tail: String, depth: Int) throws(CameraError) {
-            let (begun, reason) = unsafe Self.text { unsafe waldo_gst_begin($0, $1) }
-            guard begun == 1 else { throw .gstreamer(reason) }
+        package init(_ description: String, tail: String, depth: Int) throws(GStreamerError) {
+            try Self.begin()
             let whole = "\(description) ! \(tail) ! appsink name=waldo-sink max-buffers=\(depth) drop=true sync=false"
             let (made, refusal) = unsafe Self.text { unsafe waldo_gst_make(whole, $0, $1) }
-            guard let made = unsafe made else { throw .description(description, reason: refusal) }
+            guard let made = unsafe made else { throw .description(refusal) }
             guard let sink = unsafe waldo_gst_element(made, "waldo-sink") else {
                 unsafe waldo_gst_free(made, nil)
-                throw .description(description, reason: "the pipeline has lost its end")
+                throw .description("the pipeline has lost its end")
             }
             let outcome = unsafe waldo_gst_pause(made)
             isLive = outcome == 2
@@ -36,14 +35,25 @@
             // What has no pace is given one by its timestamps.
             if !isLive { unsafe waldo_gst_set(sink, "sync", "true") }
             guard outcome != 0, unsafe waldo_gst_play(made) == 1 else {
-                if case .failed(let reason) = event() { throw .source(description, reason: reason) }
-                throw .source(description, reason: "it does not start")
+                if case .failed(let reason) = event() { throw .start(reason) }
+                throw .start("it does not start")
             }
         }
 
         deinit { unsafe waldo_gst_free(pipeline, sink) }
 
-        func next(within patience: Duration) -> Arrival {
+        /// Loads GStreamer, the first time.
+        static func begin() throws(GStreamerError) {
+            let (begun, reason) = unsafe text { unsafe waldo_gst_begin($0, $1) }
+            guard begun == 1 else { throw .unavailable(reason) }
+        }
+
+        package func element(_ name: String) -> GstElementHandle? {
+            guard let element = unsafe waldo_gst_element(pipeline, name) else { return nil }
+            return unsafe GstElementHandle(takingOwnershipOf: element)
+        }
+
+        package func next(within patience: Duration) -> Arrival {
             if let event = event() { return event }
             guard let sample = unsafe waldo_gst_pull(sink, guint64(max(patience.nanoseconds, 0))) else { return event() ?? .nothing }
             let age = unsafe isLive ? waldo_gst_age(pipeline, sample) : 0
