@@ -52,6 +52,7 @@ final class HTTPMessageTests: XCTestCase {
         let cases: [(String, [String]?)] = [
             ("/", []), ("/a/b", ["a", "b"]), ("/a%20b/%C3%A9", ["a b", "é"]), ("/a/", ["a", ""]), ("//a", ["", "a"]), ("/a+b", ["a+b"]),
             ("http://host/x?y", ["x"]), ("http://host", []), ("*", []), ("/a#b", ["a"]),
+            ("http://host?x=/admin", []),
             // Every way out of the tree.
             ("/..", nil), ("/a/../b", nil), ("/.", nil), ("/%2e%2e/etc/passwd", nil), ("/%2E./x", nil), ("/..%2fx", nil),
             ("/a%5c..%5cb", nil),

@@ -234,7 +234,8 @@ final class HTTPServerConnection {
     private func begin(_ head: HTTPRequestHead, _ expectsContinue: Bool, _ exchange: HTTPServerExchange) {
         let server = server
         guard let target = HTTPTarget(head.target) else {
-            return refuse(HTTPProblem(.badRequest, "bad_target", "expected a path without `.`, `..` or hidden slashes"))
+            return refuse(
+                HTTPProblem(.badRequest, "bad_target", "expected a path without `.`, `..` or hidden slashes, and whole escapes of UTF-8"))
         }
         let isSecure = socket.security != nil
         let client =
