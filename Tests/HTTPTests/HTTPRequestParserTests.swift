@@ -137,6 +137,18 @@ final class HTTPRequestParserTests: XCTestCase {
         }
     }
 
+    func testABodyThatWillBeRefusedIsKnownByItsHead() throws {
+        for (field, isRefused) in [("Content-Length: 10", false), ("Content-Length: 11", true), ("Transfer-Encoding: chunked", false)] {
+            var parser = HTTPRequestParser(limits: HTTPLimits(body: 10))
+            let text = Array("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\(field)\r\n\r\n".utf8)
+            var offset = 0
+            guard case .head? = try parser.next(text.span, &offset) else { return XCTFail("a head was expected") }
+            XCTAssertEqual(parser.isBodyRefused, isRefused, field)
+            parser.bodyLimit = 11
+            XCTAssertFalse(parser.isBodyRefused, field)
+        }
+    }
+
     func testAmbiguousLengthsAreRefused_RFC9112_6_3() {
         let post = "POST / HTTP/1.1\r\nHost: a\r\n"
         let cases: [(String, HTTPError.Code)] = [

@@ -190,6 +190,16 @@ final class ObservationTests: XCTestCase {
         XCTAssertTrue(sink.records.all.allSatisfy { $0.level == .info })
     }
 
+    /// RFC 9110 clause 10.1.1.
+    func testABodyThatIsTooLongIsNotAskedFor() async throws {
+        for (length, expected) in [("2000000", "HTTP/1.1 413 "), ("7", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")] {
+            let head = "POST /form HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: \(length)\r\n"
+            let more = "Content-Type: application/x-www-form-urlencoded\r\n\r\n\(length == "7" ? "a=1&b=2" : "")"
+            let answer = RawClient.readToEnd(try connect(head + more))
+            XCTAssertTrue(answer.hasPrefix(expected), answer)
+        }
+    }
+
     func testAHandlersFailureIsSaidInTheLogAndNotToTheClient() async throws {
         let answer = try ask("GET", "/fail")
         XCTAssertTrue(answer.hasPrefix("HTTP/1.1 500 "))

@@ -34,6 +34,9 @@ public struct HTTPRequestParser {
         set { body?.limit = newValue }
     }
 
+    /// Whether the body's length is announced and beyond the limit: it will be refused before its first byte.
+    public var isBodyRefused: Bool { body?.isRefused ?? false }
+
     /// Whether no request has begun that is not at its end.
     public var isIdle: Bool { body == nil && !isBodiless && startLine == nil && head.isEmpty }
 

@@ -256,7 +256,8 @@ final class HTTPServerConnection {
             guard !made.announcesBody else { return refuse(error) }
             exchange.early = error.response
         }
-        if expectsContinue { exchange.output.append(contentsOf: "HTTP/1.1 100 Continue\r\n\r\n".utf8) }
+        // Whoever asked first learns of a body that is too long before it is sent, not after (RFC 9110 clause 10.1.1).
+        if expectsContinue, !exchange.parser.isBodyRefused { exchange.output.append(contentsOf: "HTTP/1.1 100 Continue\r\n\r\n".utf8) }
         become(.body)
     }
 
