@@ -190,6 +190,23 @@ final class ObservationTests: XCTestCase {
         XCTAssertTrue(sink.records.all.allSatisfy { $0.level == .info })
     }
 
+    func testNoBytesAreCountedWhereOnlyTheHeadIsSent() async throws {
+        XCTAssertTrue(try ask("HEAD", "/text/abc").contains("\r\nContent-Length: 3\r\n"))
+        _ = try ask("HEAD", "/none")
+        _ = try ask("GET", "/text/abc")
+        XCTAssertEqual(lines("access").map { $0["bytes"] }, [0, 0, 3])
+    }
+
+    /// The slot that a stream takes in a handler would never be free again: nobody tells it of an end.
+    func testAStreamIsNotBegunForWhoeverAsksForTheHead() async throws {
+        let answer = try ask("HEAD", "/stream")
+        XCTAssertTrue(answer.hasPrefix("HTTP/1.1 202 ") && answer.contains("\r\nTransfer-Encoding: chunked\r\n"), answer)
+        XCTAssertTrue(answer.hasSuffix("\r\n\r\n"), answer)
+        let streams = await host.with { $0.streams.count }
+        XCTAssertEqual(streams, 0)
+        XCTAssertEqual(lines("access").map { $0["bytes"] }, [0])
+    }
+
     /// RFC 9110 clause 10.1.1.
     func testABodyThatIsTooLongIsNotAskedFor() async throws {
         for (length, expected) in [("2000000", "HTTP/1.1 413 "), ("7", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")] {

@@ -278,9 +278,10 @@ final class HTTPServerConnection {
         var response = problem.response
         let exchange = current
         if let request = exchange.request { server.handler.decorate(&response.fields, request) }
-        write(response, isHead: exchange.request?.method == .head, persistence: "close")
+        let isHead = exchange.request?.method == .head
+        write(response, isHead: isHead, persistence: "close")
         if let request = exchange.request {
-            answered(request, response.status, bytes: response.length)
+            answered(request, response.status, bytes: isHead ? 0 : response.length)
         } else {
             server.metrics?.count(nil, response.status)
         }
@@ -300,7 +301,7 @@ final class HTTPServerConnection {
             become(.file(body, next: body.range.lowerBound))
             return sendFile()
         }
-        end(response.status, bytes: response.length)
+        end(response.status, bytes: isHead || !response.status.allowsBody ? 0 : response.length)
     }
 
     /// `persistence`: what is said of the connection's future, where that must be.
@@ -377,7 +378,10 @@ final class HTTPServerConnection {
         flush()
         let stream = ResponseStream(self, head.status)
         become(.streaming(stream, isChunked: isChunked))
-        if request.method == .head { endPieces() }
+        guard request.method != .head else {
+            endPieces()
+            return nil
+        }
         return stream
     }
 
