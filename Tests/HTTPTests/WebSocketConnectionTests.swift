@@ -255,6 +255,35 @@ final class WebSocketConnectionTests: XCTestCase {
         XCTAssertLessThan(pair.server.output.count, 400)
     }
 
+    /// RFC 6455 clause 5.5.1: nothing follows a close frame.
+    func testWhatWaitsGoesOutBeforeTheAnswerToAClose() {
+        let messages = (0..<5).map { [UInt8](repeating: UInt8($0), count: 20_000) }
+        for (last, expected) in [([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8], [5, 1000]), ([0x83], [1, 1002])] as [([UInt8], [Int])] {
+            var server = WebSocketConnection(at: .zero)
+            for message in messages { XCTAssertTrue(server.send(.binary, message.span, overflow: .close, at: .zero)) }
+            var bytes = last, offset = 0, span = bytes.mutableSpan
+            guard case .closed? = server.next(&span, &offset, at: .zero) else { return XCTFail("an end was expected") }
+            var sent: [UInt8] = []
+            while !server.output.isEmpty {
+                sent += server.output
+                server.sent(server.output.count)
+            }
+            var reader = WebSocketReader(role: .client, limit: 1 << 20)
+            var events: [Int] = [0], place = 0
+            var frames = sent.mutableSpan
+            while let event = try? reader.next(&frames, &place) {
+                switch event {
+                case .message: events[0] += 1
+                case .close(let code, _): events.append(Int(code.rawValue))
+                default: XCTFail("\(event)")
+                }
+            }
+            XCTAssertEqual(events, expected)
+            XCTAssertEqual(place, sent.count)
+            XCTAssertEqual(server.backlog, 0)
+        }
+    }
+
     func testConnectionEndsAreToldOnce() {
         var pair = Pair()
         XCTAssertNotNil(pair.server.connectionEnded())

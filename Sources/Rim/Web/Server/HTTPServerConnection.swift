@@ -425,7 +425,9 @@ final class HTTPServerConnection {
         switch state {
         case .file: sendFile()
         case .streaming(let stream, _): stream.onDrained?()
-        case .upgraded: if let webSocket { webSocket.drained() }
+        case .upgraded:
+            if let webSocket { webSocket.drained() }
+            lingerAfterWebSocket()
         case .idle: resume()
         default: break
         }
@@ -501,6 +503,7 @@ final class HTTPServerConnection {
         case .idle, .head, .body: if socket.backlog > 0 { linger() } else { socket.close() }
         case .lingering where socket.backlog > 0: break
         case .upgraded:
+            if let webSocket, webSocket.hasLastWords { break }
             if let webSocket { webSocket.ended() }
             socket.close()
         default: socket.close()
