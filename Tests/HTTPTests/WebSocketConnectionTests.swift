@@ -392,6 +392,9 @@ final class WebSocketConnectionTests: XCTestCase {
             ("permessage-deflate; foo", nil),
             ("permessage-deflate; server_max_window_bits=8", nil),
             ("permessage-deflate; server_no_context_takeover; server_no_context_takeover", nil),
+            ("permessage-deflate; server_no_context_takeover=1", nil), ("permessage-deflate; client_no_context_takeover=", nil),
+            ("permessage-deflate; server_max_window_bits=010", nil), ("permessage-deflate; client_max_window_bits=+10", nil),
+            ("permessage-deflate; client_max_window_bits=", nil),
             ("permessage-deflate; foo, permessage-deflate", "permessage-deflate; server_no_context_takeover; client_no_context_takeover"),
         ]
         for (offer, answer) in cases {

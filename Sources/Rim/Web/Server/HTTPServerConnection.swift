@@ -460,7 +460,9 @@ final class HTTPServerConnection {
             return session
         } catch {
             var problem = HTTPProblem(error.status, "websocket_handshake", error.text)
-            if error.status == .upgradeRequired { problem.fields = ["Upgrade": "websocket", "Sec-WebSocket-Version": "13"] }
+            if error.status == .upgradeRequired {
+                problem.fields = ["Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"]
+            }
             respond(problem.response)
             return nil
         }
