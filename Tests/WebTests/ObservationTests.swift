@@ -24,13 +24,14 @@ final class ObservationTests: XCTestCase {
         var responders: [HTTPResponder] = []
         var sockets: [WebSocketSession] = []
 
-        init(_ reactor: Reactor, _ sink: Kept) {
+        init(_ reactor: Reactor, _ sink: Kept, trusting proxies: [IPNetwork] = []) {
             var options = RouterOptions()
             options.log = Logger("web", to: sink)
             options.authenticate = { request throws(HTTPProblem) in request.fields["X-User"] }
             router = Router(options)
             var limits = HTTPServerOptions()
             limits.connectionsPerAddress = 3
+            limits.trustedProxies = proxies
             server = HTTPServer(handler: router, options: limits, reactor: reactor)
             server.metrics = HTTPServerMetrics(registry)
             server.accessLog = Logger("access", to: sink)
@@ -60,6 +61,14 @@ final class ObservationTests: XCTestCase {
 
         func start(_ sink: Kept) throws -> UInt16 {
             let made = Served(reactor, sink)
+            served = made
+            return try made.server.listen(SocketAddress(IPAddress(127, 0, 0, 1), 0)).port
+        }
+
+        /// Another, behind these proxies.
+        func serve(trusting proxies: [IPNetwork]) throws -> UInt16 {
+            served?.server.close()
+            let made = Served(reactor, Kept(), trusting: proxies)
             served = made
             return try made.server.listen(SocketAddress(IPAddress(127, 0, 0, 1), 0)).port
         }
@@ -214,6 +223,18 @@ final class ObservationTests: XCTestCase {
             let more = "Content-Type: application/x-www-form-urlencoded\r\n\r\n\(length == "7" ? "a=1&b=2" : "")"
             let answer = RawClient.readToEnd(try connect(head + more))
             XCTAssertTrue(answer.hasPrefix(expected), answer)
+        }
+    }
+
+    func testARequestKeepsTheNameThatATrustedProxyGaveIt() async throws {
+        for (proxies, id, isKept) in [
+            ([], "9f3c", false), (["127.0.0.0/8"], "9f3c-a.b", true), (["127.0.0.0/8"], "two words", false),
+            (["127.0.0.0/8"], String(repeating: "x", count: 65), false), (["10.0.0.0/8"], "9f3c", false),
+        ] as [([String], String, Bool)] {
+            let port = try await host.serve(trusting: proxies.compactMap { IPNetwork($0) })
+            let head = "GET /text/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: \(id)\r\n\r\n"
+            let answer = RawClient.readToEnd(try RawClient.connect(to: port, sending: head))
+            XCTAssertEqual(answer.contains("\r\nX-Request-Id: \(id)\r\n"), isKept, answer)
         }
     }
 

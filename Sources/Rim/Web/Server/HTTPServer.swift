@@ -132,7 +132,13 @@ public final class HTTPServer {
         return made
     }
 
-    func nextRequestID() -> String {
+    /// A trusted proxy's own name of a request stands in its log, too.
+    func requestID(_ fields: HTTPFields, from peer: IPAddress) -> String {
+        if !options.trustedProxies.isEmpty, options.trusts(peer), let id = fields["x-request-id"], id.utf8.count <= 64,
+            HTTPFields.isName(id)
+        {
+            return id
+        }
         requests &+= 1
         return String(requests, radix: 36)
     }

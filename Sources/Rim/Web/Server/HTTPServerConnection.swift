@@ -242,7 +242,7 @@ final class HTTPServerConnection {
             server.options.trustedProxies.isEmpty
             ? ForwardedClient(address: peer, isSecure: isSecure)
             : ForwardedClient(head.fields, peer: peer, isSecure: isSecure, isTrusted: server.options.trusts)
-        var made = HTTPRequest(head: head, target: target, client: client, id: server.nextRequestID())
+        var made = HTTPRequest(head: head, target: target, client: client, id: server.requestID(head.fields, from: peer))
         exchange.keepsAlive = head.keepsAlive
         exchange.received = 0
         exchange.began = server.startTime()
