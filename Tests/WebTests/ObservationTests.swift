@@ -199,6 +199,17 @@ final class ObservationTests: XCTestCase {
         XCTAssertTrue(sink.records.all.allSatisfy { $0.level == .info })
     }
 
+    func testWhatIsNoRequestHasALineToo() async throws {
+        _ = RawClient.readToEnd(try connect("GET /text/a HTTP/1.1\r\nHost : x\r\n\r\n"))
+        _ = RawClient.readToEnd(try connect("GET /\(String(repeating: "x", count: 9000))"))
+        let all = sink.records.all.filter { $0.subject == "access" }
+        XCTAssertEqual(all.map(\.message), ["refused", "refused"])
+        XCTAssertEqual(all.map(\.connection), [1, 2])
+        XCTAssertEqual(lines("access").map { $0["status"] }, [400, 414])
+        XCTAssertEqual(lines("access")[0]["reason"], "expected a field name and a colon, got \"Host : x\"")
+        XCTAssertEqual(lines("access")[0]["client"], .address(IPAddress(127, 0, 0, 1)))
+    }
+
     func testNoBytesAreCountedWhereOnlyTheHeadIsSent() async throws {
         XCTAssertTrue(try ask("HEAD", "/text/abc").contains("\r\nContent-Length: 3\r\n"))
         _ = try ask("HEAD", "/none")

@@ -283,7 +283,7 @@ final class HTTPServerConnection {
         if let request = exchange.request {
             answered(request, response.status, bytes: isHead ? 0 : response.length)
         } else {
-            server.metrics?.count(nil, response.status)
+            server.refusedUnread(peer, problem, connection: number)
         }
         linger()
     }
