@@ -363,6 +363,11 @@ final class WebSocketConnectionTests: XCTestCase {
         }
         let answers: [(inout HTTPResponseHead) -> Void] = [
             { $0.status = .ok }, { $0.fields["Upgrade"] = nil }, { $0.fields["Sec-WebSocket-Accept"] = "x" },
+            { $0.fields.append("Sec-WebSocket-Accept", "x") },
+            {
+                $0.fields.append("Sec-WebSocket-Protocol", "a")
+                $0.fields.append("Sec-WebSocket-Protocol", "a")
+            },
             { $0.fields["Sec-WebSocket-Protocol"] = "z" }, { $0.fields["Sec-WebSocket-Extensions"] = "permessage-bzip2" },
         ]
         for (index, change) in answers.enumerated() {

@@ -59,12 +59,13 @@ public enum WebSocketHandshake {
         guard response.fields.lists("upgrade", "websocket"), response.fields.lists("connection", "upgrade") else {
             throw WebSocketRefusal(.badGateway, "expected `Upgrade: websocket` and `Connection: Upgrade` in the answer")
         }
-        guard response.fields["sec-websocket-accept"] == answer(to: Base64.encode(nonce)) else {
+        guard response.fields.all("sec-websocket-accept") == [answer(to: Base64.encode(nonce))] else {
             throw WebSocketRefusal(.badGateway, "expected the answer to our Sec-WebSocket-Key, got another")
         }
+        // Clause 11.3.4: once at most in an answer.
         let chosen = response.fields["sec-websocket-protocol"]
-        guard chosen.map(protocols.contains) ?? true else {
-            throw WebSocketRefusal(.badGateway, "expected one of our sub-protocols, got another")
+        guard response.fields.count("sec-websocket-protocol") <= 1, chosen.map(protocols.contains) ?? true else {
+            throw WebSocketRefusal(.badGateway, "expected one of our sub-protocols, got another, or several")
         }
         let extensions = response.fields.all("sec-websocket-extensions").flatMap { $0.split(separator: ",") }
         guard !extensions.isEmpty else { return WebSocketAgreement(response: response, protocol: chosen, deflate: nil) }
