@@ -52,6 +52,7 @@ final class HTTPMessageTests: XCTestCase {
         let cases: [(String, [String]?)] = [
             ("/", []), ("/a/b", ["a", "b"]), ("/a%20b/%C3%A9", ["a b", "é"]), ("/a/", ["a", ""]), ("//a", ["", "a"]), ("/a+b", ["a+b"]),
             ("http://host/x?y", ["x"]), ("http://host", []), ("*", []), ("/a#b", ["a"]),
+            ("http://host?x=/admin", []),
             // Every way out of the tree.
             ("/..", nil), ("/a/../b", nil), ("/.", nil), ("/%2e%2e/etc/passwd", nil), ("/%2E./x", nil), ("/..%2fx", nil),
             ("/a%5c..%5cb", nil),
@@ -123,6 +124,16 @@ final class HTTPMessageTests: XCTestCase {
             (["Forwarded": "for=_hidden;proto=https"], proxy, proxy, true),
             (["Forwarded": "For=\"[2001:db8::1]:47\""], proxy, IPAddress("2001:db8::1")!, false),
             (["X-Forwarded-For": "2001:db8::1"], proxy, IPAddress("2001:db8::1")!, false), ([:], proxy, proxy, false),
+            (["X-Forwarded-Proto": "https"], proxy, proxy, true), (["X-Forwarded-Proto": "http, https"], proxy, proxy, true),
+            (["X-Forwarded-Proto": "https"], stranger, stranger, false),
+            // One form is the proxy's, the other anybody's.
+            (["Forwarded": "for=1.2.3.4;proto=https", "X-Forwarded-For": "192.0.2.60"], proxy, proxy, false),
+            (["Forwarded": "for=192.0.2.60", "X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https"], proxy, proxy, false),
+            (["Forwarded": "nonsense", "X-Forwarded-For": "192.0.2.60"], proxy, proxy, false),
+            (
+                ["Forwarded": "for=192.0.2.60;proto=https", "X-Forwarded-For": "192.0.2.60", "X-Forwarded-Proto": "https"], proxy, client,
+                true
+            ),
         ]
         for (fields, peer, expected, isSecure) in cases {
             let found = ForwardedClient(fields, peer: peer, isSecure: false) { $0 == proxy || $0 == inner }

@@ -117,6 +117,38 @@ final class HTTPRequestParserTests: XCTestCase {
         for (text, code) in cases { XCTAssertEqual(failure(text), code, text.debugDescription) }
     }
 
+    /// Where two readers would look for the path, or for the host, in two places.
+    func testTargetsOfFourForms_RFC9112_3_2() {
+        let taken = [
+            "GET http://a/x", "GET http://A", "GET HTTP://a/", "GET http://a?x=/y", "OPTIONS *", "OPTIONS http://a", "GET /x?y=http://b/",
+            "CONNECT a:80",
+        ]
+        for line in taken { XCTAssertNil(failure("\(line) HTTP/1.1\r\nHost: a\r\n\r\n"), line) }
+        XCTAssertNil(failure("GET https://[2001:db8::1]:81/x HTTP/1.1\r\nHost: [2001:DB8::1]:81\r\n\r\n"))
+        XCTAssertNil(failure("GET http://a/x HTTP/1.0\r\n\r\n"))
+        for (target, code): (String, HTTPError.Code) in [
+            ("x?y=://b/admin", .requestLine), ("x://b/admin", .requestLine), ("javascript://a/", .requestLine), ("http:/a/x", .requestLine),
+            ("http:///x", .requestLine), ("http://", .requestLine), ("http://u@a/x", .requestLine), ("http://a\\b/x", .requestLine),
+            ("/x#y", .requestLine), ("/#/../admin", .requestLine), ("http://a#b", .requestLine), ("*", .requestLine),
+            ("a:80", .requestLine),
+            ("http://b/x", .host), ("http://a:80/x", .host), ("https://b?a", .host),
+        ] {
+            XCTAssertEqual(failure("GET \(target) HTTP/1.1\r\nHost: a\r\n\r\n"), code, target)
+        }
+    }
+
+    func testABodyThatWillBeRefusedIsKnownByItsHead() throws {
+        for (field, isRefused) in [("Content-Length: 10", false), ("Content-Length: 11", true), ("Transfer-Encoding: chunked", false)] {
+            var parser = HTTPRequestParser(limits: HTTPLimits(body: 10))
+            let text = Array("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\(field)\r\n\r\n".utf8)
+            var offset = 0
+            guard case .head? = try parser.next(text.span, &offset) else { return XCTFail("a head was expected") }
+            XCTAssertEqual(parser.isBodyRefused, isRefused, field)
+            parser.bodyLimit = 11
+            XCTAssertFalse(parser.isBodyRefused, field)
+        }
+    }
+
     func testAmbiguousLengthsAreRefused_RFC9112_6_3() {
         let post = "POST / HTTP/1.1\r\nHost: a\r\n"
         let cases: [(String, HTTPError.Code)] = [

@@ -255,6 +255,35 @@ final class WebSocketConnectionTests: XCTestCase {
         XCTAssertLessThan(pair.server.output.count, 400)
     }
 
+    /// RFC 6455 clause 5.5.1: nothing follows a close frame.
+    func testWhatWaitsGoesOutBeforeTheAnswerToAClose() {
+        let messages = (0..<5).map { [UInt8](repeating: UInt8($0), count: 20_000) }
+        for (last, expected) in [([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8], [5, 1000]), ([0x83], [1, 1002])] as [([UInt8], [Int])] {
+            var server = WebSocketConnection(at: .zero)
+            for message in messages { XCTAssertTrue(server.send(.binary, message.span, overflow: .close, at: .zero)) }
+            var bytes = last, offset = 0, span = bytes.mutableSpan
+            guard case .closed? = server.next(&span, &offset, at: .zero) else { return XCTFail("an end was expected") }
+            var sent: [UInt8] = []
+            while !server.output.isEmpty {
+                sent += server.output
+                server.sent(server.output.count)
+            }
+            var reader = WebSocketReader(role: .client, limit: 1 << 20)
+            var events: [Int] = [0], place = 0
+            var frames = sent.mutableSpan
+            while let event = try? reader.next(&frames, &place) {
+                switch event {
+                case .message: events[0] += 1
+                case .close(let code, _): events.append(Int(code.rawValue))
+                default: XCTFail("\(event)")
+                }
+            }
+            XCTAssertEqual(events, expected)
+            XCTAssertEqual(place, sent.count)
+            XCTAssertEqual(server.backlog, 0)
+        }
+    }
+
     func testConnectionEndsAreToldOnce() {
         var pair = Pair()
         XCTAssertNotNil(pair.server.connectionEnded())
@@ -334,6 +363,11 @@ final class WebSocketConnectionTests: XCTestCase {
         }
         let answers: [(inout HTTPResponseHead) -> Void] = [
             { $0.status = .ok }, { $0.fields["Upgrade"] = nil }, { $0.fields["Sec-WebSocket-Accept"] = "x" },
+            { $0.fields.append("Sec-WebSocket-Accept", "x") },
+            {
+                $0.fields.append("Sec-WebSocket-Protocol", "a")
+                $0.fields.append("Sec-WebSocket-Protocol", "a")
+            },
             { $0.fields["Sec-WebSocket-Protocol"] = "z" }, { $0.fields["Sec-WebSocket-Extensions"] = "permessage-bzip2" },
         ]
         for (index, change) in answers.enumerated() {
@@ -363,6 +397,9 @@ final class WebSocketConnectionTests: XCTestCase {
             ("permessage-deflate; foo", nil),
             ("permessage-deflate; server_max_window_bits=8", nil),
             ("permessage-deflate; server_no_context_takeover; server_no_context_takeover", nil),
+            ("permessage-deflate; server_no_context_takeover=1", nil), ("permessage-deflate; client_no_context_takeover=", nil),
+            ("permessage-deflate; server_max_window_bits=010", nil), ("permessage-deflate; client_max_window_bits=+10", nil),
+            ("permessage-deflate; client_max_window_bits=", nil),
             ("permessage-deflate; foo, permessage-deflate", "permessage-deflate; server_no_context_takeover; client_no_context_takeover"),
         ]
         for (offer, answer) in cases {

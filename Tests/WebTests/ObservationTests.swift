@@ -24,13 +24,14 @@ final class ObservationTests: XCTestCase {
         var responders: [HTTPResponder] = []
         var sockets: [WebSocketSession] = []
 
-        init(_ reactor: Reactor, _ sink: Kept) {
+        init(_ reactor: Reactor, _ sink: Kept, trusting proxies: [IPNetwork] = []) {
             var options = RouterOptions()
             options.log = Logger("web", to: sink)
             options.authenticate = { request throws(HTTPProblem) in request.fields["X-User"] }
             router = Router(options)
             var limits = HTTPServerOptions()
             limits.connectionsPerAddress = 3
+            limits.trustedProxies = proxies
             server = HTTPServer(handler: router, options: limits, reactor: reactor)
             server.metrics = HTTPServerMetrics(registry)
             server.accessLog = Logger("access", to: sink)
@@ -60,6 +61,14 @@ final class ObservationTests: XCTestCase {
 
         func start(_ sink: Kept) throws -> UInt16 {
             let made = Served(reactor, sink)
+            served = made
+            return try made.server.listen(SocketAddress(IPAddress(127, 0, 0, 1), 0)).port
+        }
+
+        /// Another, behind these proxies.
+        func serve(trusting proxies: [IPNetwork]) throws -> UInt16 {
+            served?.server.close()
+            let made = Served(reactor, Kept(), trusting: proxies)
             served = made
             return try made.server.listen(SocketAddress(IPAddress(127, 0, 0, 1), 0)).port
         }
@@ -188,6 +197,56 @@ final class ObservationTests: XCTestCase {
         XCTAssertNotEqual(all[0]["id"], all[1]["id"])
         XCTAssertEqual(sink.records.all.filter { $0.subject == "access" }.map(\.connection), [1, 2])
         XCTAssertTrue(sink.records.all.allSatisfy { $0.level == .info })
+    }
+
+    func testWhatIsNoRequestHasALineToo() async throws {
+        _ = RawClient.readToEnd(try connect("GET /text/a HTTP/1.1\r\nHost : x\r\n\r\n"))
+        _ = RawClient.readToEnd(try connect("GET /\(String(repeating: "x", count: 9000))"))
+        let all = sink.records.all.filter { $0.subject == "access" }
+        XCTAssertEqual(all.map(\.message), ["refused", "refused"])
+        XCTAssertEqual(all.map(\.connection), [1, 2])
+        XCTAssertEqual(lines("access").map { $0["status"] }, [400, 414])
+        XCTAssertEqual(lines("access")[0]["reason"], "expected a field name and a colon, got \"Host : x\"")
+        XCTAssertEqual(lines("access")[0]["client"], .address(IPAddress(127, 0, 0, 1)))
+    }
+
+    func testNoBytesAreCountedWhereOnlyTheHeadIsSent() async throws {
+        XCTAssertTrue(try ask("HEAD", "/text/abc").contains("\r\nContent-Length: 3\r\n"))
+        _ = try ask("HEAD", "/none")
+        _ = try ask("GET", "/text/abc")
+        XCTAssertEqual(lines("access").map { $0["bytes"] }, [0, 0, 3])
+    }
+
+    /// The slot that a stream takes in a handler would never be free again: nobody tells it of an end.
+    func testAStreamIsNotBegunForWhoeverAsksForTheHead() async throws {
+        let answer = try ask("HEAD", "/stream")
+        XCTAssertTrue(answer.hasPrefix("HTTP/1.1 202 ") && answer.contains("\r\nTransfer-Encoding: chunked\r\n"), answer)
+        XCTAssertTrue(answer.hasSuffix("\r\n\r\n"), answer)
+        let streams = await host.with { $0.streams.count }
+        XCTAssertEqual(streams, 0)
+        XCTAssertEqual(lines("access").map { $0["bytes"] }, [0])
+    }
+
+    /// RFC 9110 clause 10.1.1.
+    func testABodyThatIsTooLongIsNotAskedFor() async throws {
+        for (length, expected) in [("2000000", "HTTP/1.1 413 "), ("7", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")] {
+            let head = "POST /form HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: \(length)\r\n"
+            let more = "Content-Type: application/x-www-form-urlencoded\r\n\r\n\(length == "7" ? "a=1&b=2" : "")"
+            let answer = RawClient.readToEnd(try connect(head + more))
+            XCTAssertTrue(answer.hasPrefix(expected), answer)
+        }
+    }
+
+    func testARequestKeepsTheNameThatATrustedProxyGaveIt() async throws {
+        for (proxies, id, isKept) in [
+            ([], "9f3c", false), (["127.0.0.0/8"], "9f3c-a.b", true), (["127.0.0.0/8"], "two words", false),
+            (["127.0.0.0/8"], String(repeating: "x", count: 65), false), (["10.0.0.0/8"], "9f3c", false),
+        ] as [([String], String, Bool)] {
+            let port = try await host.serve(trusting: proxies.compactMap { IPNetwork($0) })
+            let head = "GET /text/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: \(id)\r\n\r\n"
+            let answer = RawClient.readToEnd(try RawClient.connect(to: port, sending: head))
+            XCTAssertEqual(answer.contains("\r\nX-Request-Id: \(id)\r\n"), isKept, answer)
+        }
     }
 
     func testAHandlersFailureIsSaidInTheLogAndNotToTheClient() async throws {

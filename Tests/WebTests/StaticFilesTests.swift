@@ -65,6 +65,17 @@ final class StaticFilesTests: XCTestCase {
         }
     }
 
+    /// RFC 9110 clause 8.8.1: a strong tag changes with the content, also within a second.
+    func testVersionsOfOneSecondHaveTagsOfTheirOwn() throws {
+        var tags: Set<String> = []
+        for nanoseconds in [0, 4_000_000, 4_000_001] {
+            let time = timespec(tv_sec: 1_700_000_000, tv_nsec: nanoseconds)
+            XCTAssertEqual(unsafe utimensat(AT_FDCWD, folder + "/app.js", [time, time], 0), 0)
+            tags.insert(try XCTUnwrap(answer("/app.js").fields["ETag"]))
+        }
+        XCTAssertEqual(tags.count, 3, "\(tags)")
+    }
+
     func testConditionsAndRanges_RFC9110_13_14() throws {
         let tag = try XCTUnwrap(answer("/app.js").fields["ETag"]), modified = try XCTUnwrap(answer("/app.js").fields["Last-Modified"])
         for (fields, status, range) in [

@@ -97,6 +97,15 @@ final class MetricsTests: XCTestCase {
         XCTAssertTrue(text(registry).contains("new"), "a place that became free is taken")
     }
 
+    func testAMemberThatIsNamedAsTheOverflowIsWrittenOnce() {
+        let registry = MetricsRegistry()
+        let family = registry.gauges("waldo_robots", "Robots", labels: ["name"], limit: 1)
+        for name in ["overflow", "a", "b"] { family.member(name).add() }
+        XCTAssertEqual(
+            text(registry).split(separator: "\n").dropFirst(2),
+            [#"waldo_robots{name="a"} 1"#, #"waldo_robots{name="overflow"} 2"#])
+    }
+
     func testJSONHasTheSameFigures() throws {
         let registry = MetricsRegistry()
         registry.counters("a_total", "A", labels: ["x"]).member("1").add(7)

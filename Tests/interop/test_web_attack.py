@@ -209,6 +209,51 @@ def test_a_websocket_is_refused_where_frames_come_before_its_answer(plain):
             received += connection.recv(65536)
 
 
+def test_a_long_message_reaches_a_reader_that_is_behind(plain):
+    message = os.urandom(12 << 20)
+    with small_window(plain) as connection:
+        connection.settimeout(10)
+        connection.sendall(HANDSHAKE + masked(0x82, message))
+        time.sleep(0.5)
+        received = bytearray()
+        while not received.endswith(message[-100:]):
+            piece = connection.recv(1 << 20)
+            assert piece, f"cut off after {len(received)} bytes"
+            received += piece
+    assert received.endswith(message)
+    plain.works()
+
+
+@pytest.mark.parametrize("last, code", [(masked(0x88, b"\x03\xe8"), 1000), (masked(0x81, b"\xff"), 1007)], ids=["close", "error"])
+def test_a_reader_that_is_behind_gets_the_close_frame_too(plain, last, code):
+    message = bytes(1 << 20)
+    with small_window(plain) as connection:
+        connection.settimeout(10)
+        connection.sendall(HANDSHAKE)
+        for _ in range(8):
+            connection.sendall(masked(0x82, message))
+        connection.sendall(last)
+        # What the server has in hand by now is more than the kernels keep.
+        time.sleep(0.5)
+        received = bytearray()
+        while piece := connection.recv(1 << 20):
+            received += piece
+    frames, place = [], received.index(b"\r\n\r\n") + 4
+    while place < len(received):
+        size = received[place + 1]
+        head = 2
+        if size == 126:
+            size, head = int.from_bytes(received[place + 2:place + 4]), 4
+        elif size == 127:
+            size, head = int.from_bytes(received[place + 2:place + 10]), 10
+        frames.append((received[place], bytes(received[place + head:place + head + size])))
+        place += head + size
+    assert frames[-1][0] == 0x88 and int.from_bytes(frames[-1][1][:2]) == code, [(kind, len(text)) for kind, text in frames]
+    if code == 1000:
+        assert len(frames) == 9, "what was sent before the close is echoed before its answer"
+    plain.works()
+
+
 def test_a_flood_of_new_tls_keys_is_ended(tls):
     ssl, crypto = ctypes.CDLL("libssl.so.3"), ctypes.CDLL("libcrypto.so.3")
     for name in ("TLS_client_method", "SSL_CTX_new", "SSL_new"):

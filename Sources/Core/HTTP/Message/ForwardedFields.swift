@@ -4,6 +4,9 @@ import Wire
 ///
 /// Only what a trusted proxy wrote counts: the list is read from its end, over the proxies that are trusted, to the first address that is
 /// not. What stands before it anybody could have written.
+///
+/// A proxy writes one of the two forms and hands the other on as it came, from anybody: where both are there and name two addresses, neither is
+/// believed, and the request is the proxy's own.
 public struct ForwardedClient: Sendable, Hashable {
     public var address: IPAddress
     /// Whether the client spoke TLS to the outermost trusted proxy.
@@ -15,9 +18,21 @@ public struct ForwardedClient: Sendable, Hashable {
     public init(_ fields: HTTPFields, peer: IPAddress, isSecure: Bool, isTrusted: (IPAddress) -> Bool) {
         (address, self.isSecure) = (peer, isSecure)
         guard isTrusted(peer) else { return }
-        let hops = Self.hops(fields)
+        var usual = self
+        if fields.contains("forwarded") {
+            follow(fields.list("forwarded").suffix(Self.most).map(Self.parse), isTrusted)
+            guard fields.contains("x-forwarded-for") else { return }
+            usual.follow(Self.usualHops(fields), isTrusted)
+            if usual.address != address { address = peer }
+            self.isSecure = self.isSecure && usual.isSecure
+        } else {
+            follow(Self.usualHops(fields), isTrusted)
+        }
+    }
+
+    private mutating func follow(_ hops: [Hop], _ isTrusted: (IPAddress) -> Bool) {
         for hop in hops.reversed() {
-            if let scheme = hop.scheme { self.isSecure = scheme.lowercased() == "https" || scheme.lowercased() == "wss" }
+            if let scheme = hop.scheme { isSecure = scheme.lowercased() == "https" || scheme.lowercased() == "wss" }
             guard let next = hop.address else { return }
             address = next
             guard isTrusted(next) else { return }
@@ -32,10 +47,11 @@ public struct ForwardedClient: Sendable, Hashable {
     /// Longest first proxy chain that is looked at.
     private static let most = 32
 
-    private static func hops(_ fields: HTTPFields) -> [Hop] {
-        if fields.contains("forwarded") { return fields.list("forwarded").suffix(most).map(parse) }
+    private static func usualHops(_ fields: HTTPFields) -> [Hop] {
         let schemes = fields.list("x-forwarded-proto").suffix(most)
         let addresses = fields.list("x-forwarded-for").suffix(most).map { IPAddress(node: $0) }
+        // Some say only this of the client.
+        guard !addresses.isEmpty else { return schemes.suffix(1).map { Hop(scheme: $0) } }
         // One scheme for all is what most proxies write; else they go in pairs from the end.
         return addresses.enumerated().map { index, address in
             let fromEnd = addresses.count - 1 - index

@@ -26,7 +26,7 @@ public struct HTTPTarget: Sendable, Hashable {
         // The absolute form, for proxies, names the host again.
         if !text.hasPrefix("/"), let scheme = text.range(ofBytes: "://") {
             let rest = text[scheme.upperBound...]
-            text = rest[(rest.utf8.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex)...]
+            text = rest[(rest.utf8.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? rest.endIndex)...]
         }
         if let fragment = text.utf8.firstIndex(of: UInt8(ascii: "#")) { text = text[..<fragment] }
         let mark = text.utf8.firstIndex(of: UInt8(ascii: "?"))

@@ -44,6 +44,9 @@ struct HTTPBodyReader {
         }
     }
 
+    /// Whether what is announced is more than the limit.
+    var isRefused: Bool { if case .length(let left) = state { total + left > limit } else { false } }
+
     /// Whether the end of the connection is the end of the body.
     var endsWithConnection: Bool { if case .untilClose = state { true } else { false } }
 
@@ -53,7 +56,7 @@ struct HTTPBodyReader {
             case .end: return .end
             case .length(0): state = .end
             case .length(let left):
-                guard total + left <= limit else { throw tooLong }
+                guard !isRefused else { throw tooLong }
                 guard let piece = take(left, bytes, &offset) else { return nil }
                 state = .length(left - piece.count)
                 return .data(piece)

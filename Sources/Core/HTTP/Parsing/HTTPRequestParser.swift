@@ -34,6 +34,9 @@ public struct HTTPRequestParser {
         set { body?.limit = newValue }
     }
 
+    /// Whether the body's length is announced and beyond the limit: it will be refused before its first byte.
+    public var isBodyRefused: Bool { body?.isRefused ?? false }
+
     /// Whether no request has begun that is not at its end.
     public var isIdle: Bool { body == nil && !isBodiless && startLine == nil && head.isEmpty }
 
@@ -99,12 +102,36 @@ public struct HTTPRequestParser {
         guard version[5] == UInt8(ascii: "1") else {
             throw HTTPError(.version, "expected HTTP/1.1 or HTTP/1.0, got \(HTTPError.quote(version))")
         }
-        let first = line[methodEnd + 1]
-        guard first == UInt8(ascii: "/") || method == .options && target == "*" || method == .connect || target.contains("://") else {
-            throw wrong()
-        }
+        guard
+            line[methodEnd + 1] == UInt8(ascii: "/") || method == .options && target == "*" || method == .connect
+                || isAbsolute(line.extracting((methodEnd + 1)..<targetEnd))
+        else { throw wrong() }
         // RFC 9110 clause 2.5: a higher minor version is to be answered as the highest that is known.
         return (method, target, version[7] == UInt8(ascii: "0") ? .http10 : .http11)
+    }
+
+    /// `http://host/path` (RFC 9112 clause 3.2.2). Anything else with `://` somewhere another reader would take for something else.
+    private static func isAbsolute(_ target: Span<UInt8>) -> Bool {
+        func begins(with text: StaticString) -> Bool {
+            guard target.count > text.utf8CodeUnitCount else { return false }
+            for index in 0..<text.utf8CodeUnitCount where unsafe HTTPSyntax.lowercased(target[index]) != text.utf8Start[index] {
+                return false
+            }
+            return true
+        }
+        let start = begins(with: "http://") ? 7 : begins(with: "https://") ? 8 : target.count
+        var end = start
+        while end < target.count, isHost(target[end]) { end += 1 }
+        return end > start && (end == target.count || target[end] == UInt8(ascii: "/") || target[end] == UInt8(ascii: "?"))
+    }
+
+    /// The host and port of a target in the absolute form; nil of any other.
+    private static func authority(_ method: HTTPMethod, _ target: String) -> Substring? {
+        guard target.utf8.first != UInt8(ascii: "/"), target != "*", method != .connect,
+            let slash = target.utf8.firstIndex(of: UInt8(ascii: "/"))
+        else { return nil }
+        let rest = target[target.utf8.index(slash, offsetBy: 2)...]
+        return rest[..<(rest.utf8.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? rest.endIndex)]
     }
 
     /// Without making a string for the usual ones.
@@ -140,6 +167,12 @@ public struct HTTPRequestParser {
         if let host = fields.bytes("host"), !host.allSatisfy(Self.isHost) {
             throw HTTPError(.host, "expected a host name in the Host field, got another text")
         }
+        // RFC 9112 clause 3.2: of one that names the host twice, one reader looks here and another there.
+        if let named = Self.authority(startLine.method, startLine.target), let host = fields["host"],
+            host.lowercased() != named.lowercased()
+        {
+            throw HTTPError(.host, "expected the host of the target in the Host field, too, got another")
+        }
         let framing = try Self.framing(fields, startLine.version)
         if framing == .none { isBodiless = true } else { body = HTTPBodyReader(framing, limits: limits) }
         var expectsContinue = false
@@ -156,7 +189,7 @@ public struct HTTPRequestParser {
     /// RFC 3986 clause 3.2: no user, no path, nothing that another reader could take for more than a host and a port.
     private static func isHost(_ byte: UInt8) -> Bool {
         HTTPSyntax.isTarget(byte) && byte != UInt8(ascii: "/") && byte != UInt8(ascii: "@") && byte != UInt8(ascii: "?")
-            && byte != UInt8(ascii: "#") && byte != UInt8(ascii: "\\") && byte != UInt8(ascii: ",")
+            && byte != UInt8(ascii: "\\") && byte != UInt8(ascii: ",")
     }
 
     /// RFC 9112 clause 6.3, with every doubt refused.

@@ -11,8 +11,8 @@ enum HTTPSyntax {
     static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
     /// Visible characters, blanks and the bytes above ASCII.
     static func isFieldValue(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7F || byte == 0x09 }
-    /// Visible ASCII: what a request target may hold on the wire.
-    static func isTarget(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7F }
+    /// Visible ASCII: what a request target may hold on the wire. A fragment is never sent, and who meets one may cut it off or not.
+    static func isTarget(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7F && byte != UInt8(ascii: "#") }
     static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
     static func lowercased(_ byte: UInt8) -> UInt8 { byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte }
 

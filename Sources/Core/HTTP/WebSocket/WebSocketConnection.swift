@@ -143,8 +143,11 @@ public struct WebSocketConnection {
             return nil
         case .pong: return nil
         case .close(let code, let reason):
-            // Clause 5.5.1 asks for the code; the reason too, as browsers tell their page only what came back.
-            if isOpen { append(.close, Self.closePayload(code == .noStatus ? nil : code, reason).span) }
+            // Clause 5.5.1 asks for the code; the reason too, as browsers tell their page only what came back. Nothing may follow it.
+            if isOpen {
+                flushQueue()
+                append(.close, Self.closePayload(code == .noStatus ? nil : code, reason).span)
+            }
             state = .over
             return .closed(code, reason: reason, byPeer: true)
         }
@@ -170,6 +173,7 @@ public struct WebSocketConnection {
 
     private mutating func fail(_ error: WebSocketError, at now: Instant) -> Event {
         if isOpen { append(.close, Self.closePayload(error.code, error.text).span) }
+        queue.removeAll()
         state = .over
         return .closed(error.code, reason: error.text, byPeer: false)
     }
@@ -269,9 +273,12 @@ public struct WebSocketConnection {
     public mutating func close(_ code: WebSocketCloseCode, _ reason: String = "", at now: Instant) {
         guard isOpen else { return }
         state = .closing(until: now + configuration.closeTimeout)
-        while let frame = queue.popFirst() { output.append(contentsOf: frame) }
+        flushQueue()
         append(.close, Self.closePayload(code, reason).span)
     }
+
+    /// What waits goes out before the last frame.
+    private mutating func flushQueue() { while let frame = queue.popFirst() { output.append(contentsOf: frame) } }
 
     /// A reason has at most 123 bytes, cut between characters.
     private static func closePayload(_ code: WebSocketCloseCode?, _ reason: String) -> [UInt8] {

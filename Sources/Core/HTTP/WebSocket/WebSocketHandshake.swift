@@ -59,12 +59,13 @@ public enum WebSocketHandshake {
         guard response.fields.lists("upgrade", "websocket"), response.fields.lists("connection", "upgrade") else {
             throw WebSocketRefusal(.badGateway, "expected `Upgrade: websocket` and `Connection: Upgrade` in the answer")
         }
-        guard response.fields["sec-websocket-accept"] == answer(to: Base64.encode(nonce)) else {
+        guard response.fields.all("sec-websocket-accept") == [answer(to: Base64.encode(nonce))] else {
             throw WebSocketRefusal(.badGateway, "expected the answer to our Sec-WebSocket-Key, got another")
         }
+        // Clause 11.3.4: once at most in an answer.
         let chosen = response.fields["sec-websocket-protocol"]
-        guard chosen.map(protocols.contains) ?? true else {
-            throw WebSocketRefusal(.badGateway, "expected one of our sub-protocols, got another")
+        guard response.fields.count("sec-websocket-protocol") <= 1, chosen.map(protocols.contains) ?? true else {
+            throw WebSocketRefusal(.badGateway, "expected one of our sub-protocols, got another, or several")
         }
         let extensions = response.fields.all("sec-websocket-extensions").flatMap { $0.split(separator: ",") }
         guard !extensions.isEmpty else { return WebSocketAgreement(response: response, protocol: chosen, deflate: nil) }
@@ -124,19 +125,21 @@ public struct DeflateParameters: Sendable, Hashable, CustomStringConvertible {
         guard parts.first == "permessage-deflate" else { return nil }
         var seen: Set<String> = []
         for part in parts.dropFirst() {
-            let pair = part.split(separator: "=", maxSplits: 1).map { $0.trimmingBlanks() }
+            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { $0.trimmingBlanks() }
             guard let name = pair.first, seen.insert(name).inserted else { return nil }
             let value = pair.count == 2 ? pair[1].filter { $0 != "\"" } : nil
+            // Clause 7.1.2: decimal, without a sign and without zeros before it.
+            let bits = (8...15).first { String($0) == value }
             switch name {
-            case "server_no_context_takeover": serverKeepsContext = false
-            case "client_no_context_takeover": clientKeepsContext = false
+            case "server_no_context_takeover" where value == nil: serverKeepsContext = false
+            case "client_no_context_takeover" where value == nil: clientKeepsContext = false
             case "server_max_window_bits":
-                guard let bits = value.flatMap({ Int($0) }), (8...15).contains(bits) else { return nil }
+                guard let bits else { return nil }
                 serverWindowBits = bits
             case "client_max_window_bits":
                 clientTakesWindow = true
-                guard let value else { continue }
-                guard let bits = Int(value), (8...15).contains(bits) else { return nil }
+                guard value != nil else { continue }
+                guard let bits else { return nil }
                 clientWindowBits = bits
             default: return nil
             }

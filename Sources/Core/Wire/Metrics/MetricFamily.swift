@@ -22,6 +22,7 @@ public final class MetricFamily<Member: Metric> {
     public let labels: [String]
     public let limit: Int
     private let make: () -> Member
+    private static var overflowName: String { "overflow" }
     private var positions: [[String]: Int] = [:]
     private(set) var members: [(values: [String], metric: Member)] = []
     private var overflow: Member?
@@ -42,7 +43,8 @@ public final class MetricFamily<Member: Metric> {
     public func member(_ values: [String]) -> Member {
         precondition(values.count == labels.count, "expected a value for each of \(labels), got \(values)")
         if let position = positions[values] { return members[position].metric }
-        guard members.count < limit else { return overflowing() }
+        // A member that is named as the overflow would be written as it, too: no reader takes one series twice.
+        guard members.count < limit, values.contains(where: { $0 != Self.overflowName }) else { return overflowing() }
         let made = make()
         positions[values] = members.count
         members.append((values, made))
@@ -74,7 +76,7 @@ public final class MetricFamily<Member: Metric> {
     /// In the order in which they were made, the overflow last.
     func forEach(_ body: (_ values: [String], _ metric: Member) -> Void) {
         for (values, metric) in members { body(values, metric) }
-        if let overflow { body(labels.map { _ in "overflow" }, overflow) }
+        if let overflow { body(labels.map { _ in Self.overflowName }, overflow) }
     }
 }
 

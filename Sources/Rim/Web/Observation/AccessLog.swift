@@ -2,7 +2,7 @@ import HTTP
 import Reactor
 import Wire
 
-/// One line for each request, at `info`: who asked, for what, and what came of it. The query is left out, as it may hold what is secret.
+/// One line for each request, and for each that could not be read, at `info`: who asked, for what, and what came of it. The query is left out, as it may hold what is secret.
 enum AccessLog {
     /// `status` nil: whoever asked left before there was an answer.
     static func write(
@@ -15,5 +15,11 @@ enum AccessLog {
                 "status": status.map { LogValue($0.rawValue) } ?? "gone", "bytes": LogValue(bytes),
                 "ms": .double(Double(duration.wholeMicroseconds) / 1000), "id": .text(request.id), "user": request.user.map { .text($0) },
             ])
+    }
+
+    /// What came was no request, or not all of one.
+    static func write(to log: Logger, connection: UInt64, refused peer: IPAddress, _ problem: HTTPProblem) {
+        log.with(connection: connection).info(
+            "refused", ["client": .address(peer), "status": LogValue(problem.status.rawValue), "reason": .text(problem.message)])
     }
 }

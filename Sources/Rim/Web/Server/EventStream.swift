@@ -7,7 +7,7 @@ public struct EventStream {
     /// A reader this far behind misses events, bytes.
     public var limit = 256 << 10
 
-    /// Nil when whoever asked is gone.
+    /// Nil when nobody wants events: whoever asked is gone, or asked for the head.
     public init?(_ responder: HTTPResponder, fields: HTTPFields = HTTPFields()) {
         var fields = fields
         fields["Content-Type"] = "text/event-stream"
@@ -69,7 +69,7 @@ public struct PictureStream {
     /// With a picture's worth of bytes still waiting, the next one is left out: what is shown is never old.
     public var limit = 64 << 10
 
-    /// Nil when whoever asked is gone. `boundary`: without the dashes.
+    /// Nil when nobody wants pictures: whoever asked is gone, or asked for the head. `boundary`: without the dashes.
     public init?(_ responder: HTTPResponder, boundary: String = "frame", fields: HTTPFields = HTTPFields()) {
         var fields = fields
         fields["Content-Type"] = "multipart/x-mixed-replace; boundary=\(boundary)"

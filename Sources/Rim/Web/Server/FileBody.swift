@@ -9,11 +9,13 @@ public final class FileBody: Sendable {
     public let size: Int
     /// Seconds since 1970.
     public let modified: Int64
+    /// The rest of that second: two versions of one second are told apart by it.
+    let nanoseconds: Int
     /// What is to be sent.
     public let range: Range<Int>
 
-    private init(descriptor: Int32, size: Int, modified: Int64, range: Range<Int>) {
-        (self.descriptor, self.size, self.modified, self.range) = (descriptor, size, modified, range)
+    private init(descriptor: Int32, size: Int, modified: Int64, nanoseconds: Int, range: Range<Int>) {
+        (self.descriptor, self.size, self.modified, self.nanoseconds, self.range) = (descriptor, size, modified, nanoseconds, range)
     }
 
     /// Opens a plain file; nil when there is none, or something else.
@@ -26,14 +28,15 @@ public final class FileBody: Sendable {
             return nil
         }
         let size = Int(information.st_size)
-        self.init(descriptor: descriptor, size: size, modified: Int64(information.st_mtim.tv_sec), range: 0..<size)
+        let modified = information.st_mtim
+        self.init(descriptor: descriptor, size: size, modified: Int64(modified.tv_sec), nanoseconds: modified.tv_nsec, range: 0..<size)
     }
 
     /// The same file, another part.
     public func part(_ range: Range<Int>) -> FileBody? {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else { return nil }
-        return FileBody(descriptor: copy, size: size, modified: modified, range: range)
+        return FileBody(descriptor: copy, size: size, modified: modified, nanoseconds: nanoseconds, range: range)
     }
 
     deinit { close(descriptor) }

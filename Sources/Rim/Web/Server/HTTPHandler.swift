@@ -37,7 +37,7 @@ public final class HTTPResponder {
 
     public func respond(_ problem: HTTPProblem) { respond(problem.response) }
 
-    /// Sends the head and answers the stream that the body goes into; nil when whoever asked is gone.
+    /// Sends the head and answers the stream that the body goes into; nil when nobody wants one: whoever asked is gone, or asked for the head.
     public func stream(_ head: HTTPResponseHead) -> ResponseStream? {
         guard take() else { return nil }
         return connection.stream(head)

@@ -32,7 +32,7 @@ public struct HTTPRequest: Sendable {
     public var target: HTTPTarget { opening.target }
     /// Who asks: over trusted proxies the client's address.
     public var client: ForwardedClient { opening.client }
-    /// For logs: `X-Request-Id` of a trusted proxy, else a number of ours.
+    /// For logs: `X-Request-Id` of a trusted proxy where it is a token of at most 64 characters, else a number of ours.
     public var id: String { opening.id }
     public var method: HTTPMethod { opening.head.method }
     public var fields: HTTPFields { opening.head.fields }

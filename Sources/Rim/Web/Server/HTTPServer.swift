@@ -124,6 +124,12 @@ public final class HTTPServer {
         if let accessLog { AccessLog.write(to: accessLog, connection: connection, request, status, bytes: bytes, took: duration) }
     }
 
+    /// Refused before there was a request.
+    func refusedUnread(_ peer: IPAddress, _ problem: HTTPProblem, connection: UInt64) {
+        metrics?.count(nil, problem.status)
+        if let accessLog { AccessLog.write(to: accessLog, connection: connection, refused: peer, problem) }
+    }
+
     /// Nothing is kept between messages: one for each size of window serves all.
     func compressor(windowBits: Int) -> DeflateCompressor {
         if let made = compressors[windowBits] { return made }
@@ -132,7 +138,13 @@ public final class HTTPServer {
         return made
     }
 
-    func nextRequestID() -> String {
+    /// A trusted proxy's own name of a request stands in its log, too.
+    func requestID(_ fields: HTTPFields, from peer: IPAddress) -> String {
+        if !options.trustedProxies.isEmpty, options.trusts(peer), let id = fields["x-request-id"], id.utf8.count <= 64,
+            HTTPFields.isName(id)
+        {
+            return id
+        }
         requests &+= 1
         return String(requests, radix: 36)
     }

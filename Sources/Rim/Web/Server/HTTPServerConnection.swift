@@ -234,14 +234,15 @@ final class HTTPServerConnection {
     private func begin(_ head: HTTPRequestHead, _ expectsContinue: Bool, _ exchange: HTTPServerExchange) {
         let server = server
         guard let target = HTTPTarget(head.target) else {
-            return refuse(HTTPProblem(.badRequest, "bad_target", "expected a path without `.`, `..` or hidden slashes"))
+            return refuse(
+                HTTPProblem(.badRequest, "bad_target", "expected a path without `.`, `..` or hidden slashes, and whole escapes of UTF-8"))
         }
         let isSecure = socket.security != nil
         let client =
             server.options.trustedProxies.isEmpty
             ? ForwardedClient(address: peer, isSecure: isSecure)
             : ForwardedClient(head.fields, peer: peer, isSecure: isSecure, isTrusted: server.options.trusts)
-        var made = HTTPRequest(head: head, target: target, client: client, id: server.nextRequestID())
+        var made = HTTPRequest(head: head, target: target, client: client, id: server.requestID(head.fields, from: peer))
         exchange.keepsAlive = head.keepsAlive
         exchange.received = 0
         exchange.began = server.startTime()
@@ -255,7 +256,8 @@ final class HTTPServerConnection {
             guard !made.announcesBody else { return refuse(error) }
             exchange.early = error.response
         }
-        if expectsContinue { exchange.output.append(contentsOf: "HTTP/1.1 100 Continue\r\n\r\n".utf8) }
+        // Whoever asked first learns of a body that is too long before it is sent, not after (RFC 9110 clause 10.1.1).
+        if expectsContinue, !exchange.parser.isBodyRefused { exchange.output.append(contentsOf: "HTTP/1.1 100 Continue\r\n\r\n".utf8) }
         become(.body)
     }
 
@@ -276,11 +278,12 @@ final class HTTPServerConnection {
         var response = problem.response
         let exchange = current
         if let request = exchange.request { server.handler.decorate(&response.fields, request) }
-        write(response, isHead: exchange.request?.method == .head, persistence: "close")
+        let isHead = exchange.request?.method == .head
+        write(response, isHead: isHead, persistence: "close")
         if let request = exchange.request {
-            answered(request, response.status, bytes: response.length)
+            answered(request, response.status, bytes: isHead ? 0 : response.length)
         } else {
-            server.metrics?.count(nil, response.status)
+            server.refusedUnread(peer, problem, connection: number)
         }
         linger()
     }
@@ -298,7 +301,7 @@ final class HTTPServerConnection {
             become(.file(body, next: body.range.lowerBound))
             return sendFile()
         }
-        end(response.status, bytes: response.length)
+        end(response.status, bytes: isHead || !response.status.allowsBody ? 0 : response.length)
     }
 
     /// `persistence`: what is said of the connection's future, where that must be.
@@ -375,7 +378,10 @@ final class HTTPServerConnection {
         flush()
         let stream = ResponseStream(self, head.status)
         become(.streaming(stream, isChunked: isChunked))
-        if request.method == .head { endPieces() }
+        guard request.method != .head else {
+            endPieces()
+            return nil
+        }
         return stream
     }
 
@@ -419,7 +425,9 @@ final class HTTPServerConnection {
         switch state {
         case .file: sendFile()
         case .streaming(let stream, _): stream.onDrained?()
-        case .upgraded: if let webSocket { webSocket.drained() }
+        case .upgraded:
+            if let webSocket { webSocket.drained() }
+            lingerAfterWebSocket()
         case .idle: resume()
         default: break
         }
@@ -452,7 +460,9 @@ final class HTTPServerConnection {
             return session
         } catch {
             var problem = HTTPProblem(error.status, "websocket_handshake", error.text)
-            if error.status == .upgradeRequired { problem.fields = ["Upgrade": "websocket", "Sec-WebSocket-Version": "13"] }
+            if error.status == .upgradeRequired {
+                problem.fields = ["Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"]
+            }
             respond(problem.response)
             return nil
         }
@@ -495,6 +505,7 @@ final class HTTPServerConnection {
         case .idle, .head, .body: if socket.backlog > 0 { linger() } else { socket.close() }
         case .lingering where socket.backlog > 0: break
         case .upgraded:
+            if let webSocket, webSocket.hasLastWords { break }
             if let webSocket { webSocket.ended() }
             socket.close()
         default: socket.close()

@@ -28,7 +28,8 @@ public struct StaticFiles: Sendable {
             break
         }
         guard let file = found ?? open(path) else { throw Self.notFound(request) }
-        let tag = "\"\(String(file.modified, radix: 36))-\(String(file.size, radix: 36))\(fields["Content-Encoding"] ?? "")\""
+        let stamp = [Int(file.modified), file.nanoseconds, file.size].map { String($0, radix: 36) }.joined(separator: "-")
+        let tag = "\"\(stamp)\(fields["Content-Encoding"] ?? "")\""
         fields.append("ETag", tag)
         fields.append("Last-Modified", HTTPDate.format(file.modified))
         fields.append("Accept-Ranges", "bytes")

@@ -161,6 +161,7 @@ public final class WebSocketOpening {
 
     private func peerEnded() {
         guard let session else { return fail(.closed(host: route.name)) }
+        guard !session.hasLastWords else { return }
         session.ended()
         socket?.close()
     }

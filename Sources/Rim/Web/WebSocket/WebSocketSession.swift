@@ -61,8 +61,14 @@ public final class WebSocketSession {
 
     private var connection: WebSocketConnection
     private var isInRound = false
+    private var ending = Ending.none
+    private enum Ending { case none, lastWords, over }
+    /// All is said, but the kernel has not taken all of it yet: the close frame and what is before it.
+    var hasLastWords: Bool { ending == .lastWords }
     /// The last word is said: the connection may go once the other side has read it.
-    private(set) var isOver = false
+    var isOver: Bool { ending == .over }
+    /// What the socket gets at once: it cuts off whoever is further behind than its own limit, which is more than this.
+    private static let piece = 1 << 20
     /// The server's: for whoever has something to send.
     private let room: Room
 
@@ -123,7 +129,8 @@ public final class WebSocketSession {
     /// whose frames are masked one by one.
     @discardableResult
     public func send(_ frame: WebSocketBroadcast, overflow: WebSocketConnection.Overflow = .dropOldest) -> Bool {
-        if connection.isOpen, connection.role == .server, connection.backlog == 0, socket.backlog == 0, !isInRound {
+        let isShort = frame.bytes.count <= Self.piece
+        if isShort, connection.isOpen, connection.role == .server, connection.backlog == 0, socket.backlog == 0, !isInRound {
             socket.send(frame.bytes.span)
             return true
         }
@@ -184,18 +191,21 @@ public final class WebSocketSession {
         onMessage = nil
         tell?(code, reason)
         isInRound = false
+        ending = .lastWords
         flush()
-        socket.endSending()
-        isOver = true
     }
 
     /// Hands output on as long as the kernel takes it: what it does not take stays in the connection's queue, where its policy holds.
     private func flush() {
         guard !isInRound else { return }
         while !connection.output.isEmpty, socket.backlog == 0, !socket.isDeaf {
-            socket.send(connection.output.span)
-            connection.sent(connection.output.count)
+            let count = min(connection.output.count, Self.piece)
+            socket.send(connection.output.span.extracting(0..<count))
+            connection.sent(count)
         }
         connection.giveRoom(&room.bytes)
+        guard ending == .lastWords, connection.output.isEmpty || socket.isDeaf else { return }
+        ending = .over
+        socket.endSending()
     }
 }
