@@ -566,7 +566,7 @@ final class HTTPServerConnection {
         case .body:
             let allowed =
                 Duration.seconds(10)
-                + Duration(nanoseconds: Int64(exchange?.received ?? 0) * 1_000_000_000 / Int64(max(options.slowestBody, 1)))
+                + Duration.seconds(Double(exchange?.received ?? 0) / Double(max(options.slowestBody, 1)))
             if now - since >= allowed {
                 refuse(HTTPProblem(.requestTimeout, "timeout", "the body came slower than \(options.slowestBody) bytes a second"))
             }
