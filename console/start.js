@@ -23,9 +23,11 @@ const parsed = document.readyState === 'loading'
   ? new Promise(resolve => document.addEventListener('DOMContentLoaded', resolve, { once: true })) : Promise.resolve();
 parsed.then(() => link.attach(document.getElementById('video')));
 
-// The cockpit is put together while the media path opens: before the answer it would only delay that.
+// The cockpit is put together once the picture is there: before, it would only delay that. It does not wait long, nor where none will come.
 const next = new Promise(resolve => {
-  for (const event of ['answered', 'state']) link.addEventListener(event, resolve, { once: true });
-  setTimeout(resolve, 400);
+  link.addEventListener('frame', resolve, { once: true });
+  link.addEventListener('state', () => ['lost', 'pictures', 'refused'].includes(link.state) && resolve());
+  link.addEventListener('answered', () => setTimeout(resolve, 300), { once: true });
+  setTimeout(resolve, 800);
 });
 Promise.all([parsed, next]).then(() => import('./main.js'));

@@ -54,6 +54,8 @@ public final class EncoderThread: Sendable {
     private let bitrate: Atomic<Int>
     private let isRunning = Atomic<Bool>(true)
     private let encoded = Lock(Statistics())
+    /// A resting camera takes a picture a second: an older one means that it is not well.
+    private static let oldestFirst = Duration.milliseconds(1500)
 
     public init(feed: PictureFeed, settings: Settings) throws {
         self.feed = feed
@@ -72,10 +74,13 @@ public final class EncoderThread: Sendable {
     public func requestKeyFrame() { wantsKeyFrame.store(true, ordering: .relaxed) }
     public func setBitrate(_ bitsPerSecond: Int) { bitrate.store(bitsPerSecond, ordering: .relaxed) }
 
-    /// Nothing is encoded while nobody watches, and the feed's camera may rest.
+    /// Nothing is encoded while nobody watches, and the feed's camera may rest. Whoever comes first gets the picture that it took last, as a key
+    /// frame and with its own age, while the next is being made.
     public func setWatched(_ watched: Bool) {
         subscription.withLock { number in
             if watched, number == nil, isRunning.load(ordering: .relaxed) {
+                requestKeyFrame()
+                if let newest = feed.newest, MonotonicClock.now() - newest.captured < Self.oldestFirst { pictures.put(newest) }
                 number = feed.subscribe { [weak self] picture in self?.pictures.put(picture) }
             } else if !watched, let old = number {
                 feed.unsubscribe(old)
@@ -118,7 +123,11 @@ public final class EncoderThread: Sendable {
     /// Returns when it is told to stop.
     private func loop() throws {
         var stage = try EncoderStage(settings, settings.video(feed))
+        var last: Instant?
         while case .element(let captured) = pictures.next(), isRunning.load(ordering: .relaxed) {
+            // Two frames of one time are one to a receiver.
+            guard captured.captured != last else { continue }
+            last = captured.captured
             let isForced = wantsKeyFrame.exchange(false, ordering: .relaxed)
             let began = MonotonicClock.now()
             try stage.follow(bitrate.load(ordering: .relaxed), at: began)

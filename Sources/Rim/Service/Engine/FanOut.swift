@@ -18,8 +18,9 @@ public final class FanOut {
     private var viewers: [Int: Viewer] = [:]
     /// Sessions that are still connecting.
     private var expected: Set<Int> = []
-    /// Since the last key frame, while that is young: a late joiner begins with them at once.
+    /// Since the last key frame, while that was made not long ago: a late joiner begins with them at once.
     private var recent: [PacketisedFrame] = []
+    private var recentSince = Instant.zero
     private var lastKeyFrameRequest: Instant?
     /// Asks again for those who asked too soon after the last request, when the key frame of that had already left.
     private var laterRequest: ReactorTimer?
@@ -78,7 +79,7 @@ public final class FanOut {
         expected.remove(session.id)
         viewers[session.id] = Viewer(session: session, transceiver: transceiver, target: encoder.settings.bitrate)
         encoder.setWatched(true)
-        if let key = recent.first, key.isKeyFrame, MonotonicClock.now() - key.captureTime < Self.keyFrameInterval {
+        if !recent.isEmpty, MonotonicClock.now() - recentSince < Self.keyFrameInterval {
             session.with { peer, now in
                 for frame in recent { peer.send(frame, on: transceiver, at: now) }
             }
@@ -137,10 +138,10 @@ public final class FanOut {
     private func remember(_ frame: PacketisedFrame) {
         if frame.isKeyFrame {
             keyFrames += 1
-            recent = [frame]
+            (recent, recentSince) = ([frame], MonotonicClock.now())
             // Whoever has asked until now gets what they asked for.
             laterRequest?.deadline = nil
-        } else if let key = recent.first, frame.captureTime - key.captureTime < Self.keyFrameInterval {
+        } else if !recent.isEmpty, MonotonicClock.now() - recentSince < Self.keyFrameInterval {
             recent.append(frame)
         } else {
             recent.removeAll()
