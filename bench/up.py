@@ -190,7 +190,7 @@ def open_console(browser, station):
     page.set_default_timeout(20_000)
     page.add_init_script(WATCH)
     page.goto(station.url.replace("127.0.0.1", "localhost") + "/")
-    until(page, "waldo.state === 'live' && waldo.frames > 30")
+    until(page, "window.waldo && waldo.state === 'live' && waldo.frames > 30")
     page.get_by_role("button", name="Drive", exact=True).click()
     until(page, "waldo.lease?.yours && waldo.lease.state === 'held' && !waldo.telemetry.safety.rest_needed")
     time.sleep(2)

@@ -28,12 +28,14 @@ export function readMessage(data) {
 /** ICE servers of a WHEP answer's `Link` headers (RFC 9725, 4.6). */
 export function iceServersOf(header) {
   const servers = [];
-  for (const [, url, rest] of (header ?? '').matchAll(/<([^>]*)>([^<]*)/g)) {
+  for (const [, url, rest] of (header ?? '').matchAll(/<([^>]*)>((?:[^<"]|"(?:[^"\\]|\\.)*")*)/g)) {
     if (!/rel="?ice-server"?/.test(rest) || !/^(stun|turn)s?:/.test(url)) continue;
     const parameter = name => rest.match(new RegExp(`${name}="((?:[^"\\\\]|\\\\.)*)"`))?.[1].replace(/\\(.)/g, '$1');
     const server = { urls: url };
     if (parameter('username') !== undefined) server.username = parameter('username');
     if (parameter('credential') !== undefined) server.credential = parameter('credential');
+    // One entry that a browser refuses would leave it without any connection.
+    if (url.startsWith('turn') && !(server.username && server.credential)) continue;
     servers.push(server);
   }
   return servers;

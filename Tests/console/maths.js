@@ -81,7 +81,9 @@ export const tests = {
     same(iceServersOf('<stun:stun.example.net>; rel="ice-server", <turn:turn.example.net?transport=udp>; rel="ice-server"; username="us\\"er"; '
       + 'credential="pass"; credential-type="password", <https://example.net/>; rel="next"'),
     [{ urls: 'stun:stun.example.net' }, { urls: 'turn:turn.example.net?transport=udp', username: 'us"er', credential: 'pass' }]);
-    for (const header of [null, '', 'nonsense', '<>']) same(iceServersOf(header), []);
+    same(iceServersOf('<turn:a.example>; rel="ice-server"; username="u<,>"; credential="a<b", <stun:b.example>; rel="ice-server"'),
+      [{ urls: 'turn:a.example', username: 'u<,>', credential: 'a<b' }, { urls: 'stun:b.example' }]);
+    for (const header of [null, '', 'nonsense', '<>', '<turn:a.example>; rel="ice-server"; username="u"']) same(iceServersOf(header), []);
   },
   'settings of nothing and of nonsense are the default ones'() {
     for (const given of [null, undefined, 7, 'x', [], {}, { feel: null, keys: 3, pad: { axes: 'x' }, mouse: [] }]) same(clean(given), clean(defaults), show(given));

@@ -54,7 +54,7 @@ class Console:
         return wait_until(lambda: self.get(expression), what, timeout, interval=0.05)
 
     def ready(self):
-        self.until("waldo.state === 'live' && waldo.frames > 5 && waldo.telemetry", "the picture is there")
+        self.until("window.waldo && waldo.state === 'live' && waldo.frames > 5 && waldo.telemetry", "the picture is there")
         return self
 
     def take_control(self):
@@ -116,6 +116,31 @@ def browsers():
     found = [process for process in psutil.Process().children(recursive=True) if "chrom" in process.name()]
     ids = {process.pid for process in found}
     return {process for process in found if process.ppid() not in ids}
+
+
+@pytest.mark.parametrize("way", ["button", "escape"])
+def test_stop_works_where_the_cockpit_does_not_come(station, playwright, way):
+    """A module that fails to load must not leave a live picture with a dead STOP; the page tries again by itself."""
+    here, browser = station(*SMALL), launch_chromium(playwright)
+    page, blocked = browser.new_page(), []
+    try:
+        def answer(route):
+            if here.state()["safety"]["latched"]:
+                return route.continue_()
+            blocked.append(1)
+            return route.abort()
+
+        page.route("**/hud.js", answer)
+        page.goto(here.url.replace("127.0.0.1", "localhost") + "/", wait_until="commit")
+        wait_until(lambda: page.wait_for_timeout(20) or blocked, "a module was asked for")
+        if way == "button":
+            page.locator("#stop").dispatch_event("pointerdown")
+        else:
+            page.keyboard.press("Escape")
+        wait_until(lambda: page.wait_for_timeout(20) or here.state()["safety"]["latched"], "the robot is latched")
+        wait_until(lambda: page.evaluate("() => Boolean(window.waldo && waldo.telemetry?.safety.latched)"), "the page came back", 60)
+    finally:
+        browser.close()
 
 
 def test_drives_by_keyboard(station, console):

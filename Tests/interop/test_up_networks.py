@@ -47,10 +47,10 @@ class FirefoxConsole:
         return self.firefox.run(f"() => {{ const waldo = window.waldo; return {expression}; }}")
 
     def until(self, expression, what, timeout=PATIENCE):
-        return wait_until(lambda: self.get(f"Boolean(waldo && ({expression}))"), what, timeout, interval=0.2)
+        return wait_until(lambda: self.get(f"Boolean(window.waldo && ({expression}))"), what, timeout, interval=0.2)
 
     def ready(self):
-        self.until("waldo.state === 'live' && waldo.frames > 5 && waldo.telemetry", "the picture is there")
+        self.until("window.waldo && waldo.state === 'live' && waldo.frames > 5 && waldo.telemetry", "the picture is there")
         return self
 
     def take_control(self):

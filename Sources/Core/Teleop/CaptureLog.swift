@@ -3,8 +3,8 @@ import Wire
 /// When each of the newest pictures was taken, by the number that travels with it: what tells how old the picture is that somebody acts on
 /// (specs: safety clause 2b).
 public struct CaptureLog: Sendable {
-    /// At 30 pictures a second some eight seconds: older than every limit on view age.
-    private var entries = Ring<Entry>(limit: 256)
+    /// At 30 pictures a second and one camera some half a minute: older than every limit on view age, also where eight cameras share it.
+    private var entries = Ring<Entry>(limit: 1024)
 
     private struct Entry: Sendable {
         var ticks: UInt32

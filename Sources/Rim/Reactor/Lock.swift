@@ -11,8 +11,13 @@ import Glibc
     public init(_ value: Value) {
         unsafe mutex = .allocate(capacity: 1)
         unsafe mutex.initialize(to: pthread_mutex_t())
-        let code = unsafe pthread_mutex_init(mutex, nil)
+        // Who waits may go before whoever holds it: then that one does, too, for as long.
+        var attributes = pthread_mutexattr_t()
+        unsafe pthread_mutexattr_init(&attributes)
+        unsafe pthread_mutexattr_setprotocol(&attributes, Int32(PTHREAD_PRIO_INHERIT))
+        let code = unsafe pthread_mutex_init(mutex, &attributes)
         precondition(code == 0, "pthread_mutex_init: \(code)")
+        unsafe pthread_mutexattr_destroy(&attributes)
         unsafe self.value = .allocate(capacity: 1)
         unsafe self.value.initialize(to: value)
     }

@@ -142,7 +142,7 @@ import Wire
         Self.nameThisThread(name)
         // Much of what comes wants an answer at once, and little at a time: on a busy machine short turns halve the longest waits.
         Self.shortenTurnsOfThisThread()
-        if keepsTime { Self.putThisThreadFirst() }
+        if keepsTime { Self.putThisThreadFirst(.gate) }
         unsafe withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 256) { events in
             while !isStopping {
                 let count = unsafe wait(events)
@@ -183,10 +183,17 @@ import Wire
     /// Asks for short turns of the calling thread, which then come sooner: for threads that keep time.
     public static func shortenTurnsOfThisThread() { _ = waldo_shorten_slice(turn) }
 
+    /// Who goes before all usual threads, and before whom of them. Of two equals a busy one would keep the other waiting for a tenth of a second.
+    public enum Rank: Int32, Sendable {
+        case gate = 1
+        /// They also end what the gate has not renewed.
+        case motors = 2
+    }
+
     /// The calling thread goes before all usual ones from now on, where the system grants that (CAP_SYS_NICE), and before most of its own
     /// session's where it grants only niceness. Threads that it makes are usual ones. For who keeps time, and needs little of it.
-    public static func putThisThreadFirst() {
-        var parameters = sched_param(sched_priority: 1)
+    public static func putThisThreadFirst(_ rank: Rank) {
+        var parameters = sched_param(sched_priority: rank.rawValue)
         // Niceness counts among the threads of one session only where the system groups them.
         if unsafe sched_setscheduler(0, SCHED_RR | resetOnFork, &parameters) != 0 {
             setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -10)  // 0: this thread

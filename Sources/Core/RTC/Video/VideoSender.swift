@@ -262,7 +262,9 @@ struct VideoSender {
     mutating func receivedPictureLoss(roundTrip: Duration?, at now: Instant) -> Bool {
         statistics.pliCount += 1
         if queue.first?.isKeyFrame == true { return false }
-        return lastKeyFrame.map { now - $0 >= (roundTrip ?? Self.unknownRoundTrip) } ?? true
+        // What was measured behind a queue may be long past.
+        let onItsWay = min(roundTrip ?? Self.unknownRoundTrip, Self.keyFrameInterval)
+        return lastKeyFrame.map { now - $0 >= onItsWay } ?? true
     }
 
     /// False for a repetition of what was asked before: the number then is the same (RFC 5104 clause 4.3.1.2).

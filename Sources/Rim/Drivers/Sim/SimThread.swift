@@ -21,7 +21,7 @@ enum SimUrgency {
         switch self {
         case .realTime:
             Reactor.shortenTurnsOfThisThread()
-            Reactor.putThisThreadFirst()
+            Reactor.putThisThreadFirst(.motors)
         case .usual: break
         case .patient: setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 4)  // 0: this thread
         }

@@ -63,8 +63,9 @@ public final class EncoderThread: Sendable {
         bitrate = Atomic(settings.bitrate)
         frames = try Mailbox(limit: 8)
         pictures = try Inbox(limit: 1, leavesOut: .oldest)
-        // Refused settings show here, not on the thread.
-        _ = try settings.encoders.make(settings.codec, settings.video(feed))
+        // Refused settings show here, not on the thread; what an encoder takes to make must not keep the caller.
+        guard settings.codec.media == .video else { throw MediaError.settings("codec: expected a video codec, got \(settings.codec.name)") }
+        try settings.video(feed).check()
         try WorkerThread.start("waldo-encoder") { [self] in run() }
     }
 
@@ -187,7 +188,7 @@ extension EncoderThread.Settings {
 
 /// An encoder at the size that its bitrate is worth.
 private struct EncoderStage: ~Copyable {
-    private let settings: EncoderThread.Settings
+    private var settings: EncoderThread.Settings
     private let video: VideoEncoderSettings
     private var encoder: any VideoEncoder
     private var ladder: ResolutionLadder
@@ -213,9 +214,13 @@ private struct EncoderStage: ~Copyable {
             var smaller = video
             (smaller.width, smaller.height) = ladder.size
             smaller.bitrate = max(wanted, 30_000)
-            encoder = try settings.encoders.make(settings.codec, smaller)
-            bitrate = wanted
-            scaled = nil
+            // Some hardware takes no small pictures: then the one at hand goes on, with fewer bits.
+            guard let made = try? settings.encoders.make(settings.codec, smaller) else {
+                settings.usesLadder = false
+                ladder = ResolutionLadder(width: video.width, height: video.height, rate: video.rate, bitrate: video.bitrate)
+                return try follow(wanted, at: now)
+            }
+            (encoder, bitrate, scaled) = (made, wanted, nil)
         } else if wanted != bitrate {
             try encoder.setBitrate(wanted)
             bitrate = wanted

@@ -23,7 +23,8 @@ package struct ReplayPace {
             return due
         }
         let gap = Duration(nanoseconds: Int64(clamping: recorded - last.recorded))
-        let due = max(last.due + min(gap, Self.longest), now - Self.late)
+        // What cannot be shown is not waited for either, however much of it there is.
+        let due = min(max(last.due + min(gap, Self.longest), now - Self.late), now + Self.longest * 2)
         self.last = (recorded, due)
         return due
     }

@@ -33,7 +33,8 @@ package struct OpenOffers {
     package func decide(for robot: String, from address: IPAddress, isFull: Bool, at now: Instant) -> Decision {
         let ours = offers.filter { $0.site == address.site }, hasEnough = ours.count >= Self.mostOfAddress
         guard hasEnough || isFull else { return .take }
-        guard let oldest = (hasEnough ? ours : offers).first(where: { !isFull || $0.robot == robot }) else { return .full }
+        let oldest = isFull ? (hasEnough ? ours : []).first { $0.robot == robot } ?? offers.first { $0.robot == robot } : ours.first
+        guard let oldest else { return .full }
         let left = Self.patience - (now - oldest.since)
         guard left > .zero else { return .takeInPlaceOf(oldest.number) }
         return .refuse(seconds: (left.nanoseconds + 999_999_999) / 1_000_000_000)
