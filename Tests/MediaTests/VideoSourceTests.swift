@@ -93,6 +93,29 @@ final class VideoSourceTests: XCTestCase {
         }
     }
 
+    /// As some hardware does.
+    func testAnEncoderThatRefusesASmallerPictureGoesOnAtItsSize() async throws {
+        let encoders = VideoEncoders(.h264) { settings throws(MediaError) in
+            guard settings.height >= 240 else { throw .settings("height: expected at least 240, got \(settings.height)") }
+            return try makeVideoEncoder(.h264, settings)
+        }
+        let feed = feed(), loop = try Loop(), frames = Log<EncodedFrame>()
+        let encoder = try EncoderThread(
+            feed: feed, settings: EncoderThread.Settings(codec: .h264, bitrate: 600_000, encoders: encoders))
+        try await loop.run { [reactor = loop.reactor] _ in try encoder.frames.open(on: reactor) { frames.add($0) } }
+        let camera = try TestCamera(feed: feed)
+        encoder.setWatched(true)
+        _ = try await frames.wait(3)
+        encoder.setBitrate(100_000)
+        let count = frames.all.count
+        try await eventually("it goes on") { frames.all.count > count + 60 }
+        XCTAssertEqual(encoder.statistics.height, 240)
+        XCTAssertEqual(frames.all.count { $0.isKeyFrame }, 1, "it was not made anew")
+        camera.stop()
+        encoder.stop()
+        await loop.stop()
+    }
+
     /// A bystander with a poor path loses frames; only who drives, or watches alone, is worth a poor picture for all.
     func testTheSlowestIsFollowedToAQuarterAndTheLeaderFurther() async throws {
         let feed = feed(), loop = try Loop()

@@ -202,11 +202,13 @@ private struct EncoderStage: ~Copyable {
         (self.settings, self.video) = (settings, video)
         ladder = ResolutionLadder(width: video.width, height: video.height, rate: video.rate, bitrate: video.bitrate)
         bitrate = video.bitrate
+        size = (video.width, video.height)
         room = video.bitrate / 8 / video.rate * 2
         encoder = try settings.encoders.make(settings.codec, video)
     }
 
-    var size: (width: Int, height: Int) { ladder.size }
+    /// Of the encoder at hand.
+    private(set) var size: (width: Int, height: Int)
 
     /// A new size means a new encoder, whose first frame is a key frame.
     mutating func follow(_ wanted: Int, at now: Instant) throws {
@@ -214,14 +216,19 @@ private struct EncoderStage: ~Copyable {
             var smaller = video
             (smaller.width, smaller.height) = ladder.size
             smaller.bitrate = max(wanted, 30_000)
-            // Some hardware takes no small pictures: then the one at hand goes on, with fewer bits.
-            guard let made = try? settings.encoders.make(settings.codec, smaller) else {
+            do throws(MediaError) {
+                (encoder, bitrate, scaled) = (try settings.encoders.make(settings.codec, smaller), wanted, nil)
+                size = ladder.size
+                return
+            } catch {
+                // Some hardware takes no small pictures: the one at hand goes on, at its size.
                 settings.usesLadder = false
-                ladder = ResolutionLadder(width: video.width, height: video.height, rate: video.rate, bitrate: video.bitrate)
-                return try follow(wanted, at: now)
+                let text =
+                    "waldo: the \(settings.codec.name) encoder refuses \(smaller.width)x\(smaller.height), so \(size.width)x\(size.height) stays: \(error)\n"
+                _ = unsafe write(2, text, text.utf8.count)
             }
-            (encoder, bitrate, scaled) = (made, wanted, nil)
-        } else if wanted != bitrate {
+        }
+        if wanted != bitrate {
             try encoder.setBitrate(wanted)
             bitrate = wanted
         }
