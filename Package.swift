@@ -66,6 +66,7 @@ let package = Package(
         module(
             "Rim/Media",
             ["Wire", "RTC", "Reactor", "COpenH264", "CVPX", "COpus", "CYUV", "CTurboJPEG", optional("CX264", trait: "X264")]),
+        module("Rim/Display", ["Wire", "Teleop", "Reactor", "Media", "CSDL"]),
         module("Rim/GStreamer", ["Wire", "RTC", "Media", optional("CGst", trait: "GStreamer")]),
         module(
             "Rim/Service",
@@ -86,8 +87,8 @@ let package = Package(
         .executableTarget(
             name: "waldo",
             dependencies: [
-                "Wire", "RTC", "HTTP", "Recording", "Robot", "Media", "Reactor", "Crypto", "Web", "SimDriver", "CameraDriver", "GStreamer",
-                "Service",
+                "Wire", "RTC", "HTTP", "Recording", "Robot", "Teleop", "Media", "Reactor", "Crypto", "Web", "SimDriver", "CameraDriver",
+                "Display", "GStreamer", "Service",
             ],
             path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
@@ -110,6 +111,8 @@ let package = Package(
         library("CGst", pkgConfig: "gstreamer-app-1.0"), library("CX264"),
         // Its headers are fetched by scripts/setup; the library is opened when it is first needed.
         .target(name: "CMuJoCo", path: "Sources/C/CMuJoCo", cSettings: [.headerSearchPath("../../../.build-deps/mujoco/include")]),
+        // A window, opened when one is first wanted.
+        .target(name: "CSDL", path: "Sources/C/CSDL"),
         .target(name: "CVirtualTime", path: "Sources/C/CVirtualTime"),
 
         // What several of the tests below use.
@@ -131,6 +134,7 @@ let package = Package(
         tests("MediaTests", ["Wire", "RTC", "HTTP", "Reactor", "Web", "Media", "Service", "CTurboJPEG", "TestSupport"]),
         tests("RecordingTests", ["Wire", "RTC", "Reactor", "Recording", "Service", "TestSupport"]),
         tests("CameraTests", ["Wire", "Robot", "Media", "Reactor", "CameraDriver", "TestSupport"]),
+        tests("DisplayTests", ["Wire", "Teleop", "Media", "Reactor", "Display", "TestSupport"]),
         tests("GStreamerTests", ["Wire", "RTC", "Media", "GStreamer"]),
         tests("SimDriverTests", ["Wire", "Robot", "Media", "Reactor", "SimDriver", "TestSupport"]),
     ],

@@ -20,6 +20,7 @@ let usage = """
       bench ws       talk over a WebSocket
       bench peer     one peer that is driven by lines: for measurements and interoperability tests
       bench record   record a synthetic drive, for tests
+      bench window   the test picture in a window, and what is done in it
       help           this text; `waldo COMMAND --help` says more
     """
 

@@ -27,10 +27,11 @@ case "bench":
     case "get": runBenchGet(Array(arguments.dropFirst(2)))
     case "record": runBenchRecord(Array(arguments.dropFirst(2)))
     case "ws": runBenchWebSocket(Array(arguments.dropFirst(2)))
+    case "window": runBenchWindow(Array(arguments.dropFirst(2)))
     case "help", "--help", "-h": print(usage)
     case let other:
         fail(
-            "bench: expected `source`, `viewers`, `operator`, `peer`, `web`, `web-load`, `get`, `record` or `ws`, got `\(other ?? "nothing")`",
+            "bench: expected `source`, `viewers`, `operator`, `peer`, `web`, `web-load`, `get`, `record`, `ws` or `window`, got `\(other ?? "nothing")`",
             usage: usage)
     }
 case "replay": runReplay(Array(arguments.dropFirst()))

@@ -7,18 +7,19 @@ public final class TestCamera: Sendable {
     public let feed: PictureFeed
     private let isRunning = Atomic<Bool>(true)
     private let bitsPerPicture: Int
+    private let showsClock: Bool
 
-    /// `bitsPerPicture`: what an encoder is to spend on each picture, its bitrate over its rate.
-    public init(feed: PictureFeed, bitsPerPicture: Int = 50_000) throws(SystemError) {
+    /// As `TestPattern`'s.
+    public init(feed: PictureFeed, bitsPerPicture: Int = 50_000, showsClock: Bool = false) throws(SystemError) {
         self.feed = feed
-        self.bitsPerPicture = bitsPerPicture
+        (self.bitsPerPicture, self.showsClock) = (bitsPerPicture, showsClock)
         try WorkerThread.start("waldo-camera") { [self] in run() }
     }
 
     public func stop() { isRunning.store(false, ordering: .relaxed) }
 
     private func run() {
-        var pattern = TestPattern(width: feed.width, height: feed.height, bitsPerPicture: bitsPerPicture)
+        var pattern = TestPattern(width: feed.width, height: feed.height, bitsPerPicture: bitsPerPicture, showsClock: showsClock)
         let interval = Duration(nanoseconds: 1_000_000_000 / Int64(feed.rate))
         var next = MonotonicClock.now()
         while isRunning.load(ordering: .relaxed) {

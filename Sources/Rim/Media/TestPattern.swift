@@ -6,6 +6,8 @@ import Wire
 ///
 /// The first 32 rows hold squares of 32×32 pixels from the left, least significant bit first, white 1, black 0: Unix time in milliseconds modulo 2^32.
 /// A picture narrower than 1024 pixels shows as many of the low bits as fit.
+///
+/// For people there can be a line with the picture's number and the time of day, and a disc that goes across.
 public struct TestPattern: Sendable {
     public static let square = 32
     private static let white: UInt8 = 235
@@ -13,12 +15,15 @@ public struct TestPattern: Sendable {
 
     private var picture: Picture
     private var bandTop = 0
-    /// The picture before, with its band: whoever was given it has let go of it by the time that it is drawn in again, and nothing is copied.
-    private var spare: (picture: Picture, bandTop: Int)
+    private var disc: TestDisc?
+    /// The picture before, with what moves in it: whoever was given it has let go of it by the time that it is drawn in again, and nothing is
+    /// copied.
+    private var spare: (picture: Picture, bandTop: Int, disc: TestDisc?)
     private let scene: Picture
     /// What the band shows pieces of.
     private let texture: [UInt8]
     private let bandHeight: Int
+    private let showsClock: Bool
     private var random = SeededRandom(seed: 1)
     private var count = 0
     /// Rows of the texture more than a band is high: as many places to begin.
@@ -32,11 +37,14 @@ public struct TestPattern: Sendable {
     /// Pictures until the band moves on by a macroblock.
     private static let picturesPerStep = 8
 
-    /// `bitsPerPicture`: what an encoder is to spend on each picture, its bitrate over its rate.
-    public init(width: Int, height: Int, bitsPerPicture: Int = 50_000) {
+    /// - Parameters:
+    ///   - bitsPerPicture: what an encoder is to spend on each picture, its bitrate over its rate.
+    ///   - showsClock: number, time of day (UTC) and disc, which are worth some bits more.
+    public init(width: Int, height: Int, bitsPerPicture: Int = 50_000, showsClock: Bool = false) {
+        self.showsClock = showsClock
         scene = Self.makeScene(width: width, height: height)
         picture = scene
-        spare = (scene, 0)
+        spare = (scene, 0, nil)
         let blocks = max(1, bitsPerPicture / Self.bitsPerBlock), blocksPerRow = max(1, width / Self.block)
         bandHeight = min(max(height / 2, 2), (blocks + blocksPerRow - 1) / blocksPerRow * Self.block)
         texture = Self.makeTexture(width: width + Self.textureMargin, height: bandHeight + Self.textureSlack)
@@ -87,7 +95,10 @@ public struct TestPattern: Sendable {
     public mutating func next(unixMilliseconds: Int64) -> Picture {
         swap(&picture, &spare.picture)
         swap(&bandTop, &spare.bandTop)
+        swap(&disc, &spare.disc)
+        disc?.erase(from: &picture, scene: scene)
         moveBand()
+        if showsClock { drawClock(unixMilliseconds) }
         drawTimeCode(UInt32(truncatingIfNeeded: unixMilliseconds))
         count += 1
         return picture
@@ -112,6 +123,26 @@ public struct TestPattern: Sendable {
     private mutating func copyRows(_ rows: Range<Int>) {
         let range = (rows.lowerBound * picture.width)..<(rows.upperBound * picture.width)
         picture.bytes.replaceSubrange(range, with: scene.bytes[range])
+    }
+
+    private mutating func drawClock(_ unixMilliseconds: Int64) {
+        let disc = TestDisc(count: count, width: picture.width, height: picture.height)
+        disc.draw(on: &picture)
+        self.disc = disc
+        let scale = max(1, picture.width / 320)
+        picture.draw(
+            "#\(Self.digits(count, 6))  \(Self.timeOfDay(unixMilliseconds)) UTC", x: 0, y: Self.square + 2 * scale, scale: scale)
+    }
+
+    private static func timeOfDay(_ unixMilliseconds: Int64) -> String {
+        let day: Int64 = 86_400_000
+        let time = Int((unixMilliseconds % day + day) % day)
+        return "\(digits(time / 3_600_000, 2)):\(digits(time / 60_000 % 60, 2)):\(digits(time / 1000 % 60, 2)).\(digits(time % 1000, 3))"
+    }
+
+    private static func digits(_ number: Int, _ count: Int) -> String {
+        let text = String(number)
+        return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
     }
 
     private mutating func drawTimeCode(_ code: UInt32) {

@@ -1,6 +1,5 @@
 import Glibc
 import Wire
-internal import CLinux
 
 /// The bounded way from any thread to a thread that waits for work: an encoder, a recorder. `Mailbox` is the way back to the reactor.
 public final class Inbox<Element: Sendable>: Sendable {
@@ -26,18 +25,15 @@ public final class Inbox<Element: Sendable>: Sendable {
     }
 
     private let state = Lock(State())
-    private let bell: Int32
+    private let bell: Bell
     private let limit: Int
     private let overflow: Overflow
 
     public init(limit: Int, leavesOut overflow: Overflow) throws(SystemError) {
         precondition(limit > 0, "an inbox without room delivers nothing")
         (self.limit, self.overflow) = (limit, overflow)
-        bell = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
-        guard bell >= 0 else { throw SystemError("eventfd") }
+        bell = try Bell()
     }
-
-    deinit { Glibc.close(bell) }
 
     /// False: something was left out. A closed inbox takes nothing, and counts nothing.
     @discardableResult
@@ -54,7 +50,7 @@ public final class Inbox<Element: Sendable>: Sendable {
             state.elements.append(element)
             return (isWhole, state.elements.count == 1)
         }
-        if outcome.rings { ring() }
+        if outcome.rings { bell.ring() }
         return outcome.isWhole
     }
 
@@ -65,7 +61,7 @@ public final class Inbox<Element: Sendable>: Sendable {
     /// What has been taken may still be read.
     public func close() {
         state.withLock { $0.isClosed = true }
-        ring()
+        bell.ring()
     }
 
     /// Waits on the reading thread for an element, at most until `deadline` (nil: for ever).
@@ -82,15 +78,9 @@ public final class Inbox<Element: Sendable>: Sendable {
     }
 
     private func wait(until deadline: Instant?) {
-        var request = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
+        var request = pollfd(fd: bell.descriptor, events: Int16(POLLIN), revents: 0)
         let left = deadline.map { max(0, ($0 - MonotonicClock.now()).nanoseconds + 999_999) / 1_000_000 } ?? -1
         _ = unsafe poll(&request, 1, Int32(clamping: left))
-        var count: UInt64 = 0
-        _ = unsafe read(bell, &count, 8)
-    }
-
-    private func ring() {
-        var one: UInt64 = 1
-        _ = unsafe write(bell, &one, 8)
+        bell.silence()
     }
 }
