@@ -22,7 +22,8 @@ private let benchWindowUsage = """
     Lines in:
       pad attach, pad detach           a game controller that only this process has
       pad stick X Y                    hundredths, right and forward +
-      pad stop, pad hold, pad release  its emergency stop, pressed and let go; its dead-man button
+      pad stop, pad stop-end           its emergency stop, pressed and let go
+      pad hold, pad release            its dead-man button
       hud TEXT, close
 
     Lines out:
@@ -55,7 +56,7 @@ func runBenchWindow(_ arguments: [String]) -> Never {
         let feed = PictureFeed(name: "test", width: size.width, height: size.height, rate: rate)
         _ = feed.subscribe { window.show($0) }
         let camera = try TestCamera(feed: feed, showsClock: !line.isOn("no-clock"))
-        try WorkerThread.start("waldo-input") { readBenchWindowLines(window) }
+        try WorkerThread.start("waldo-input") { readBenchWindowLines(window, figures) }
         figures.reportUntilEnd(window, seconds: seconds)
         camera.stop()
         // What is still under way when the window goes is part of what is tried here.
@@ -66,13 +67,13 @@ func runBenchWindow(_ arguments: [String]) -> Never {
     } catch { failToStart(error) }
 }
 
-private func readBenchWindowLines(_ window: OperatorWindow) {
+private func readBenchWindowLines(_ window: OperatorWindow, _ figures: WindowFigures) {
     while let line = readLine() {
         let words = line.split(separator: " ").map(String.init)
         switch words.first {
         case "pad": padDeed(Array(words.dropFirst())).forEach { window.actOnPad($0) }
         case "hud": window.setHUD([words.dropFirst().joined(separator: " ")])
-        case "close": window.close()
+        case "close": figures.end()
         default: say("error \(line): expected pad, hud or close")
         }
     }
@@ -118,10 +119,12 @@ private final class WindowFigures: Sendable {
         case .gamepadButton(let button, let isDown): say("event button \(button) \(isDown ? "down" : "up")")
         }
         switch event {
-        case .quit, .lost: ends.put(())
+        case .quit, .lost: end()
         default: break
         }
     }
+
+    func end() { ends.put(()) }
 
     func reportUntilEnd(_ window: OperatorWindow, seconds: Int) {
         let begun = MonotonicClock.now()
@@ -161,5 +164,5 @@ private func cpuNanoseconds() -> Int64 {
 private func residentMegabytes() -> Int {
     guard let text = try? readFile("/proc/self/statm", limit: 4096) else { return 0 }
     let pages = String(decoding: text, as: UTF8.self).split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-    return pages * 4096 >> 20
+    return pages / 256
 }

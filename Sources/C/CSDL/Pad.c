@@ -53,7 +53,7 @@ int waldo_pad_moved(waldo_window *window, waldo_window_event *told) {
   struct waldo_pad *pad = &window->pad;
   // While another window has the keyboard nothing is told; afterwards where the stick is by then.
   if (!pad->controller || !window->has_focus) return 0;
-  double x = axis_of(pad, SDL_CONTROLLER_AXIS_LEFTX), y = -axis_of(pad, SDL_CONTROLLER_AXIS_LEFTY);
+  double x = axis_of(pad, SDL_CONTROLLER_AXIS_LEFTX), y = 0 - axis_of(pad, SDL_CONTROLLER_AXIS_LEFTY);
   // Let go of only well below where it takes hold: a trigger in between does not flicker.
   int holds = waldo_sdl.SDL_GameControllerGetButton(pad->controller, SDL_CONTROLLER_BUTTON_RIGHTSHOULDER) ||
               axis_of(pad, SDL_CONTROLLER_AXIS_TRIGGERRIGHT) > (pad->holds_dead_man ? 0.35 : 0.5);

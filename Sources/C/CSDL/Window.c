@@ -76,15 +76,18 @@ static void watch(waldo_window *window) {
 
 static int begin(waldo_window *window, const char *title, int width, int height, char *message, int capacity) {
   waldo_sdl.SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
-  // The picture is made by the processor: no driver of a graphics card is loaded for it.
-  waldo_sdl.SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");
   waldo_sdl.SDL_SetHint(SDL_HINT_JOYSTICK_ALLOW_BACKGROUND_EVENTS, "1");
-  // Not onto a bare console: whoever sits there has a terminal.
-  if (!is_set("SDL_VIDEODRIVER")) waldo_sdl.SDL_SetHint(SDL_HINT_VIDEODRIVER, "x11,wayland");
+  // Only onto a display that is named: not onto a bare console, and Wayland's library complains aloud where there is none.
+  if (!is_set("SDL_VIDEODRIVER")) {
+    waldo_sdl.SDL_SetHint(SDL_HINT_VIDEODRIVER, !is_set("WAYLAND_DISPLAY") ? "x11" : is_set("DISPLAY") ? "x11,wayland" : "wayland");
+  }
   if (waldo_sdl.SDL_InitSubSystem(SDL_INIT_VIDEO)) {
     waldo_sdl_say(message, capacity, "the display does not answer (%s)", waldo_sdl.SDL_GetError());
     return WALDO_WINDOW_NO_DISPLAY;
   }
+  // The picture is made by the processor, and no driver of a graphics card is loaded for it; on Wayland SDL 2 has no other way.
+  const char *driver = waldo_sdl.SDL_GetCurrentVideoDriver();
+  waldo_sdl.SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, driver && !strcmp(driver, "wayland") ? "1" : "0");
   // Keys are keys here: an input method must not keep them for a text.
   waldo_sdl.SDL_StopTextInput();
   window->has_pads = !waldo_sdl.SDL_InitSubSystem(SDL_INIT_GAMECONTROLLER);

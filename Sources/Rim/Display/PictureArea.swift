@@ -1,18 +1,18 @@
 /// Where a picture lies in a window: in the middle, as large as its aspect lets it.
-struct PictureArea: Equatable {
-    var x: Int
-    var y: Int
+package struct PictureArea {
+    package var x: Int
+    package var y: Int
     /// Even: chroma has half the size.
-    var width: Int
-    var height: Int
+    package var width: Int
+    package var height: Int
 
-    init(of width: Int, _ height: Int, in windowWidth: Int, _ windowHeight: Int) {
+    package init(of width: Int, _ height: Int, in windowWidth: Int, _ windowHeight: Int) {
         if windowWidth * height <= windowHeight * width {
             self.width = windowWidth & ~1
-            self.height = Self.even(windowWidth * height, by: width, atMost: windowHeight)
+            self.height = Self.even(self.width * height, by: width, atMost: windowHeight)
         } else {
             self.height = windowHeight & ~1
-            self.width = Self.even(windowHeight * width, by: height, atMost: windowWidth)
+            self.width = Self.even(self.height * width, by: height, atMost: windowWidth)
         }
         x = (windowWidth - self.width) / 2
         y = (windowHeight - self.height) / 2

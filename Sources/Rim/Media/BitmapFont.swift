@@ -5,14 +5,14 @@ public enum BitmapFont {
     public static let height = 8
 
     /// Points in a row.
-    struct Run {
-        var row: Int
-        var column: Int
-        var length: Int
+    package struct Run {
+        package var row: Int
+        package var column: Int
+        package var length: Int
     }
 
     /// Anything but printable ASCII is a question mark.
-    static func runs(_ character: UInt8) -> [Run] {
+    package static func runs(_ character: UInt8) -> [Run] {
         glyphs[(0x20...0x7E).contains(character) ? Int(character) - 0x20 : 0x3F - 0x20]
     }
 
