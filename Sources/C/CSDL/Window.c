@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,7 +75,16 @@ static void watch(waldo_window *window) {
   if (info.subsystem == SDL_SYSWM_WAYLAND) watch_wayland(window, info.info.wl.display);
 }
 
+// A display that is gone must not end the process by the next write to it either.
+static void ignore_broken_pipes(void) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
 static int begin(waldo_window *window, const char *title, int width, int height, char *message, int capacity) {
+  ignore_broken_pipes();
   waldo_sdl.SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
   waldo_sdl.SDL_SetHint(SDL_HINT_JOYSTICK_ALLOW_BACKGROUND_EVENTS, "1");
   // Only onto a display that is named: not onto a bare console, and Wayland's library complains aloud where there is none.
