@@ -32,12 +32,15 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
         swiftSettings: house)
 }
 
-let examples = ["TwoPeers", "VideoSender", "WebServer"]
+/// By target: the file in `examples`.
+let examples = [
+    "OperatorExample": "operator", "RobotExample": "robot", "TwoPeers": "TwoPeers", "VideoSender": "VideoSender", "WebServer": "WebServer",
+]
 
 func example(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
-        name: name, dependencies: dependencies, path: "examples", exclude: examples.filter { $0 != name }.map { "\($0).swift" },
-        swiftSettings: house)
+        name: name, dependencies: dependencies, path: "examples",
+        exclude: examples.filter { $0.key != name }.map { "\($0.value).swift" }.sorted(), swiftSettings: house)
 }
 
 let package = Package(
@@ -87,13 +90,16 @@ let package = Package(
         .executableTarget(
             name: "waldo",
             dependencies: [
-                "Wire", "RTC", "HTTP", "Recording", "Robot", "Teleop", "Media", "Reactor", "Crypto", "Web", "SimDriver", "CameraDriver",
+                "Wire", "RTC", "HTTP", "Recording", "Robot", "Teleop", "Contracts", "Media", "Reactor", "Crypto", "Web", "SimDriver",
+                "CameraDriver",
                 "Display", "GStreamer", "Service",
             ],
             path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
         // Examples: one file each.
+        example("OperatorExample", ["Wire", "RTC", "HTTP", "Media", "Service"]),
+        example("RobotExample", ["Wire", "HTTP", "Media", "Service"]),
         example("TwoPeers", ["Wire", "RTC", "NetSim", "Service"]),
         example("WebServer", ["Wire", "HTTP", "Reactor", "Web"]),
         example("VideoSender", ["Wire", "RTC", "HTTP", "Reactor", "Crypto", "Web", "Media", "Service"]),
@@ -131,6 +137,7 @@ let package = Package(
         tests("ContractsTests", ["Wire", "Robot", "Teleop", "Contracts"], resources: [.copy("Resources")]),
         tests("ReactorTests", ["Wire", "Reactor", "TestSupport"]),
         tests("WebTests", ["Wire", "HTTP", "Reactor", "Crypto", "Web", "TestSupport"]),
+        tests("SignallingTests", ["Wire", "HTTP", "Reactor", "Web", "Service", "TestSupport"]),
         tests("MediaTests", ["Wire", "RTC", "HTTP", "Reactor", "Web", "Media", "Service", "CTurboJPEG", "TestSupport"]),
         tests("RecordingTests", ["Wire", "RTC", "Reactor", "Recording", "Service", "TestSupport"]),
         tests("CameraTests", ["Wire", "Robot", "Media", "Reactor", "CameraDriver", "TestSupport"]),

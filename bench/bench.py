@@ -1,6 +1,6 @@
 """Measures Waldo and other WebRTC implementations side by side, and writes the figures as Markdown.
 
-usage: scripts/bench [PART …]    parts: fanout memory handshake chromium allocations web up; without one, all
+usage: scripts/bench [PART …]    parts: fanout memory handshake chromium allocations web signal up pairs; without one, all
        BENCH_SECONDS=N           length of one measurement (10; Chromium: 20 at least)
        BENCH_RUNS=N              alternating runs of each (3)
 """
@@ -13,14 +13,17 @@ import sys
 import time
 
 import chromium
+import pairs
 import parts
+import signalling
 import up
 import web
 from processes import BINARY, HERE, Failed, progress, stop_all
 
 PARTS = {
     "fanout": parts.fan_out, "memory": parts.memory, "handshake": parts.handshake, "chromium": chromium.chromium,
-    "allocations": parts.allocations, "web": web.web, "up": up.up,
+    "allocations": parts.allocations, "web": web.web, "signal": signalling.signalling, "up": up.up,
+    "pairs": pairs.pairs,
 }
 
 

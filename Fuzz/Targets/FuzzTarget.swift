@@ -10,7 +10,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case dcep, address, base64
     case json, httpRequest, httpResponse, chunkedBody, webSocket, proxyHeader, forwarded, multipart
     case url, eventStream, noProxy
-    case teleop
+    case teleop, signalling, action
     case mcap, compressedVideo
 
     public func run(_ bytes: Span<UInt8>) {
@@ -52,6 +52,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .eventStream: Self.eventStream(bytes)
         case .noProxy: Self.noProxy(bytes)
         case .teleop: Self.teleop(bytes)
+        case .signalling: Self.signalling(bytes)
+        case .action: Self.action(bytes)
         case .mcap: Self.mcap(bytes)
         case .compressedVideo: Self.compressedVideo(bytes)
         case .address: if let address = IPAddress(bytes.text) { precondition(IPAddress(address.description) == address, "\(address)") }

@@ -84,6 +84,46 @@ final class WebSocketConnectionTests: XCTestCase {
         XCTAssertNil(pair.server.advance(to: pair.now + .seconds(100)))
     }
 
+    func testWhoeverTalksButAnswersNoPingIsGoneWhereOnlyPongsCount() {
+        var configuration = WebSocketConnection.Configuration()
+        (configuration.pingAfter, configuration.goneAfter, configuration.countsOnlyPongs) = (.seconds(30), .seconds(40), true)
+        var server = WebSocketConnection(configuration: configuration, at: .zero)
+        func hear(_ frame: [UInt8], at seconds: Int) {
+            var bytes = frame, offset = 0, span = bytes.mutableSpan
+            _ = server.next(&span, &offset, at: .zero + .seconds(seconds))
+        }
+        let (message, pong): ([UInt8], [UInt8]) = ([0x81, 0x81, 0, 0, 0, 0, 65], [0x8A, 0x80, 0, 0, 0, 0])
+        XCTAssertEqual(server.deadline, .zero + .seconds(30))
+        hear(message, at: 29)
+        XCTAssertNil(server.advance(to: .zero + .seconds(30)))
+        XCTAssertEqual(server.output, [0x89, 0])
+        hear(message, at: 35)
+        hear(pong, at: 36)
+        XCTAssertEqual(server.deadline, .zero + .seconds(66))
+        // It had to wait for us, and its pong behind what waited.
+        server.waited(until: .zero + .seconds(50))
+        XCTAssertEqual(server.deadline, .zero + .seconds(80))
+        XCTAssertNil(server.advance(to: .zero + .seconds(80)))
+        hear(message, at: 89)
+        XCTAssertNil(server.advance(to: .zero + .seconds(89)))
+        XCTAssertEqual(
+            server.advance(to: .zero + .seconds(90)), .closed(.abnormal, reason: "a ping was not answered for 10 s", byPeer: false))
+    }
+
+    func testWhatTheSocketStillHasCountsAsWaiting() {
+        var configuration = WebSocketConnection.Configuration()
+        configuration.queueLimit = 100_000
+        let frame = WebSocketBroadcast(.text, [UInt8](repeating: 65, count: 30_000).span)
+        for (ahead, sent) in [(0, 3), (20_000, 2), (50_000, 1)] {
+            var server = WebSocketConnection(configuration: configuration, at: .zero)
+            var count = 0
+            while server.send(frame, overflow: .close, ahead: ahead, at: .zero) { count += 1 }
+            XCTAssertEqual(count, sent)
+            XCTAssertFalse(server.isOpen)
+            XCTAssertTrue(server.output.contains(0x88), "a close frame is behind what was sent")
+        }
+    }
+
     func testACloseThatIsNotAnsweredEnds() {
         var pair = Pair()
         pair.server.close(.goingAway, at: pair.now)

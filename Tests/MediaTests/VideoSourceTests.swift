@@ -137,9 +137,9 @@ final class VideoSourceTests: XCTestCase {
             XCTAssertEqual(bitrate(), 900_000)
             fanOut.setTarget(100_000, for: sessions[1])
             XCTAssertEqual(bitrate(), 500_000)
-            fanOut.leader = sessions[1].id
+            fanOut.leader = sessions[1]
             XCTAssertEqual(bitrate(), 200_000)
-            fanOut.leader = sessions[0].id
+            fanOut.leader = sessions[0]
             XCTAssertEqual(bitrate(), 500_000)
             fanOut.remove(sessions[0])
             fanOut.remove(sessions[2])

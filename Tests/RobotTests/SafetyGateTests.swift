@@ -104,6 +104,19 @@ final class SafetyGateTests: XCTestCase {
         XCTAssertEqual(verdict.applied.vyaw, 0.2, accuracy: 1e-12, "the arc is kept")
     }
 
+    func testWhoSeesNothingDoesNotSpinOnTheSpotEither() {
+        var harness = driving()
+        let most = harness.gate.limits.maximum, share = SafetyProfile.lan.blindSpeed / most.vx
+        let verdict = harness.send(Velocity(vyaw: -most.vyaw)) { $0.view = .none }
+        XCTAssertNil(verdict.refused)
+        XCTAssertTrue(verdict.changes.contains(.blind))
+        for _ in 0..<20 {
+            harness.pass(33)
+            _ = harness.send(Velocity(vyaw: -most.vyaw)) { $0.view = .none }
+        }
+        XCTAssertEqual(harness.gate.velocity.vyaw, -most.vyaw * share, accuracy: 1e-9)
+    }
+
     func testAProfileMayDoWithoutTheDeadMan() {
         var profile = SafetyProfile.lan
         profile.needsDeadMan = false

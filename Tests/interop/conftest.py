@@ -153,6 +153,8 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if report.when != "call" or not report.failed:
         return
+    for client in getattr(item, "clients", []):
+        report.sections.append((" ".join(client.options), client.log))
     for server in getattr(item, "servers", []):
         title = f"waldo bench source {' '.join(server.options)}"
         report.sections.append((f"{title}: log", server.log))

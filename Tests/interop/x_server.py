@@ -33,6 +33,13 @@ for name, result, arguments in (
 XTEST.XTestFakeKeyEvent.argtypes = [ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_ulong]
 
 
+# Xlib ends the process at an error, as when a window is asked for that has just gone, unless it is told what to do instead.
+HANDLER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+ignore = HANDLER(lambda display, what: 0)
+X11.XSetErrorHandler.argtypes, X11.XSetErrorHandler.restype = [HANDLER], ctypes.c_void_p
+X11.XSetErrorHandler(ignore)
+
+
 class ClientMessage(ctypes.Structure):
     _fields_ = [("type", ctypes.c_int), ("serial", ctypes.c_ulong), ("send_event", ctypes.c_int), ("display", ctypes.c_void_p),
                 ("window", ctypes.c_ulong), ("message", ctypes.c_ulong), ("format", ctypes.c_int), ("data", ctypes.c_long * 5),

@@ -11,11 +11,15 @@ let usage = """
       up             a simulated robot to drive from a browser: the main thing
       config         the settings of `up` that are in effect, and where they come from
       replay         what a recording shows
+      client         a robot or an operator that meet on a signalling server
+      operator       the same as `client --role operator`
+      signal         a WebSocket server that repeats every message to everybody else: robots and operators find one another
       bench source   serve a live test picture to browsers, and measure it
       bench viewers  many viewers of a WHEP server, and what they receive
       bench operator drive a robot without a screen, to measure how it stops
       bench web      the web server with one of each thing that it does
       bench web-load many clients of a web server, and what they get
+      bench signal-load many clients of a signalling server, who all talk
       bench get      fetch with the HTTP client
       bench ws       talk over a WebSocket
       bench peer     one peer that is driven by lines: for measurements and interoperability tests
@@ -24,17 +28,17 @@ let usage = """
       help           this text; `waldo COMMAND --help` says more
     """
 
-/// Says what was wrong on standard error and ends with status 2, as for every mistake on the command line.
-func fail(_ message: String, usage: String? = nil) -> Never {
+/// Says what was wrong on standard error and ends, with status 2 as for every mistake on the command line.
+func fail(_ message: String, usage: String? = nil, status: Int32 = 2) -> Never {
     let text = "waldo: \(message)\n" + (usage.map { "\n\($0)\n" } ?? "")
     _ = unsafe write(2, text, text.utf8.count)
-    exit(2)
+    exit(status)
 }
 
 /// Ends because the parts could not be made or begin.
-func failToStart(_ error: any Error) -> Never {
+func failToStart(_ error: any Error, status: Int32 = 2) -> Never {
     let isTaken = (error as? SystemError).map { $0.call == "bind" && $0.code == EADDRINUSE } ?? false
-    fail("cannot start: \(error)" + (isTaken ? ". Another program has the port: choose one with --port" : ""))
+    fail("cannot start: \(error)" + (isTaken ? ". Another program has the port: choose one with --port" : ""), status: status)
 }
 
 /// What a browser on this machine is told to open for a server that listens there.

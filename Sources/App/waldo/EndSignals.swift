@@ -4,25 +4,36 @@ import Glibc
 struct EndSignals {
     private var signals = sigset_t()
 
-    /// To be made before any thread is, so that all inherit the mask and only `wait` gets the signals.
-    init() {
+    /// To be made before any thread is, so that all inherit the mask and only `wait` gets the signals. `hangup`: SIGHUP is waited for, too.
+    init(hangup: Bool = false) {
         unsafe sigemptyset(&signals)
+        if hangup { unsafe sigaddset(&signals, SIGHUP) }
         unsafe sigaddset(&signals, SIGINT)
         unsafe sigaddset(&signals, SIGTERM)
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
         signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Waits for one of them, then for `stop`, at most `patience` seconds, and ends the program.
-    mutating func wait(patience: UInt32 = 5, _ stop: @escaping @Sendable () async -> Void) -> Never {
+    /// Waits for one of them, then for `stop`, at most `patience` seconds, and ends the program. `again`: the status with which a second one
+    /// ends it at once. `onHangup` is called at each SIGHUP before.
+    mutating func wait(
+        patience: UInt32 = 5, again: Int32? = nil, onHangup: (() -> Void)? = nil, _ stop: @escaping @Sendable () async -> Void
+    ) -> Never {
         var received: Int32 = 0
-        unsafe sigwait(&signals, &received)
+        repeat {
+            unsafe sigwait(&signals, &received)
+            if received == SIGHUP { onHangup?() }
+        } while received == SIGHUP
         _ = Task {
             await stop()
             // The other threads still run: OpenSSL's tables must not be taken down under them.
             _exit(0)
         }
-        sleep(patience)
-        _exit(1)
+        guard let again else {
+            sleep(patience)
+            _exit(1)
+        }
+        var time = timespec(tv_sec: Int(patience), tv_nsec: 0)
+        _exit(unsafe sigtimedwait(&signals, nil, &time) > 0 ? again : 1)
     }
 }

@@ -12,6 +12,14 @@ struct LogOptions {
           --access-log      a line for each request, at info; else none, as it costs what an answer costs
         """
 
+    /// The same for commands that have `Settings`.
+    static let options: [Settings.Option] = [
+        .init("log-level", "LEVEL", "trace, debug, info, warning or error", "info"),
+        .init("log-format", "NAME", "text for people, json for machines", "text"),
+        .init("log-redact", nil, "addresses in the log lose their last part"),
+        .init("access-log", nil, "a line for each request"),
+    ]
+
     let logsRequests: Bool
     private let format: LogFormat
 

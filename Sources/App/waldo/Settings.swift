@@ -15,9 +15,14 @@ struct Settings {
         var standard: String?
         /// May be given several times: in the environment one a line, in the file as an array.
         var isRepeatable: Bool
+        /// Another variable that says the same, where the usual one does not: `PORT`. Its text is one value.
+        var alias: String?
 
-        init(_ name: String, _ value: String?, _ help: String, _ standard: String? = nil, isRepeatable: Bool = false) {
+        init(
+            _ name: String, _ value: String?, _ help: String, _ standard: String? = nil, isRepeatable: Bool = false, alias: String? = nil
+        ) {
             (self.name, self.value, self.help, self.standard, self.isRepeatable) = (name, value, help, standard, isRepeatable)
+            self.alias = alias
         }
 
         var variable: String { "WALDO_" + name.uppercased().map { $0 == "-" ? "_" : String($0) }.joined() }
@@ -62,6 +67,7 @@ struct Settings {
         let variables = environment()
         if let path = given.text("config") ?? variables["WALDO_CONFIG"] { read(file: path) }
         for option in options {
+            if let name = option.alias, let text = variables[name] { set(option, [text], .environment(name)) }
             if let text = variables[option.variable] {
                 set(option, option.isRepeatable ? text.split(separator: "\n").map(String.init) : [text], .environment(option.variable))
             }

@@ -6,7 +6,8 @@ import Wire
 
 /// What `waldo up` can be told, and what it makes of it.
 enum UpSettings {
-    static let options: [Settings.Option] = [
+    static let options = own + TLSOptions.options + LogOptions.options
+    private static let own: [Settings.Option] = [
         .init("port", "N", "HTTP port, 0: any free one", "8000"),
         .init(
             "bind", "LIST", "HTTP addresses, comma-separated; others than this machine's own\nloopback need a token or --insecure",
@@ -41,15 +42,8 @@ enum UpSettings {
         .init("turn-lifetime", "S", "how long credentials made by it are good, seconds", "43200"),
         .init("turn-user", "TEXT", "in place of a secret: a user of the TURN servers"),
         .init("turn-password", "TEXT", "the user's password"),
-        .init("tls-certificate", "FILE", "speak TLS with this certificate (PEM)"),
-        .init("tls-key", "FILE", "its key"),
-        .init("tls-self-signed", nil, "speak TLS with a certificate made now, and print its fingerprint"),
         .init("console", "DIR", "the folder of the console's files", installationFolder() + "/console"),
         .init("config", "FILE", "read these settings from a JSON file: {\"port\": 8080, …}"),
-        .init("log-level", "LEVEL", "trace, debug, info, warning or error", "info"),
-        .init("log-format", "NAME", "text for people, json for machines", "text"),
-        .init("log-redact", nil, "addresses in the log lose their last part"),
-        .init("access-log", nil, "a line for each request"),
     ]
     static let secrets: Set = ["token", "viewer-token", "turn-secret", "turn-password"]
 
@@ -64,7 +58,7 @@ enum UpSettings {
         options.mediaPort = UInt16(settings.number("media-port", 0...65_535))
         options.advertised = settings.addresses("advertise")
         options.iceServers = iceServers(settings)
-        options.tls = tls(settings)
+        options.tls = TLSOptions.tls(settings)
         guardAccess(settings, &options)
         options.recordingLimit = settings.number("record-limit", 4...1_000_000) << 20
         if settings.isOn("record") { options.recording = recording(in: settings.text("data") ?? dataFolder()) }
@@ -103,17 +97,4 @@ enum UpSettings {
     }
 
     static func makeToken() -> String { Hex.encode((0..<12).map { _ in UInt8.random(in: .min ... .max) }) }
-
-    private static func tls(_ settings: Settings) -> TLSSettings? {
-        let (certificate, key) = (settings.text("tls-certificate"), settings.text("tls-key"))
-        if settings.isOn("tls-self-signed") {
-            if certificate != nil || key != nil { fail("expected either --tls-self-signed or files, got both") }
-            return .selfSigned
-        }
-        guard let certificate, let key else {
-            if certificate != nil || key != nil { fail("--tls-certificate and --tls-key: expected both, got one") }
-            return nil
-        }
-        return .files([(certificate, key)])
-    }
 }

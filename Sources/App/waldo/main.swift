@@ -24,6 +24,7 @@ case "bench":
     case "peer": runBenchPeer(Array(arguments.dropFirst(2)))
     case "web": runBenchWeb(Array(arguments.dropFirst(2)))
     case "web-load": runBenchWebLoad(Array(arguments.dropFirst(2)))
+    case "signal-load": runBenchSignalLoad(Array(arguments.dropFirst(2)))
     case "get": runBenchGet(Array(arguments.dropFirst(2)))
     case "record": runBenchRecord(Array(arguments.dropFirst(2)))
     case "ws": runBenchWebSocket(Array(arguments.dropFirst(2)))
@@ -31,9 +32,12 @@ case "bench":
     case "help", "--help", "-h": print(usage)
     case let other:
         fail(
-            "bench: expected `source`, `viewers`, `operator`, `peer`, `web`, `web-load`, `get`, `record`, `ws` or `window`, got `\(other ?? "nothing")`",
+            "bench: expected `source`, `viewers`, `operator`, `peer`, `web`, `web-load`, `signal-load`, `get`, `record`, `ws` or `window`, got `\(other ?? "nothing")`",
             usage: usage)
     }
+case "client": runClient(Array(arguments.dropFirst()))
+case "operator": runClient(arguments.dropFirst() + ["--role", "operator"])
+case "signal": runSignal(Array(arguments.dropFirst()))
 case "replay": runReplay(Array(arguments.dropFirst()))
 case let command?:
     fail("unknown command `\(command)`", usage: usage)

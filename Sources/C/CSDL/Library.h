@@ -1,5 +1,6 @@
 // What the files of this target share: SDL's functions, found at run time, and the window.
 #pragma once
+#include <setjmp.h>
 #include <SDL2/SDL.h>
 #include <SDL2/SDL_syswm.h>
 
@@ -43,6 +44,9 @@ struct waldo_window {
   int connection;
   int has_focus;
   int is_lost;
+  // Where to go on when the display is lost within a call.
+  jmp_buf way_out;
+  int has_way_out;
   int has_pads;
   struct waldo_pad pad;
 };

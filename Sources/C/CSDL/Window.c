@@ -32,11 +32,22 @@ static int is_set(const char *name) {
   return value && value[0];
 }
 
-// Xlib ends the process when its server is gone, unless it is told what to do instead. Afterwards its calls do nothing.
-static void note_loss(Display *display, void *window) {
+// Xlib ends the process when its server is gone, unless it is told what to do instead. It then returns events that it has never read, and SDL
+// takes them for real: so neither is returned to. What they hold is never asked for again.
+static void note_loss(Display *display, void *lost) {
   (void)display;
-  ((waldo_window *)window)->is_lost = 1;
+  waldo_window *window = lost;
+  window->is_lost = 1;
+  if (!window->has_way_out) return;
+  window->has_way_out = 0;
+  longjmp(window->way_out, 1);
 }
+
+// Calls of SDL stand between these two: what is after `or` happens where the display is lost, before or meanwhile.
+#define BEGIN(window, or) \
+  if ((window)->is_lost || setjmp((window)->way_out)) or; \
+  (window)->has_way_out = 1
+#define END(window) (window)->has_way_out = 0
 
 static int stay_silent(Display *display) {
   (void)display;
@@ -150,16 +161,18 @@ waldo_window *waldo_window_open(
 
 void waldo_window_close(waldo_window *window) {
   // What SDL still holds for a lost display cannot be freed without asking that display; and Xlib may still tell of the loss.
-  if (window->is_lost) return;
+  BEGIN(window, return);
   end(window);
   waldo_sdl.SDL_QuitSubSystem(SDL_INIT_VIDEO);
-  if (window->is_lost) return;
+  END(window);
   free(window);
   give_back();
 }
 
 void waldo_window_show_full_screen(waldo_window *window, int is_full) {
+  BEGIN(window, return);
   waldo_sdl.SDL_SetWindowFullscreen(window->window, is_full ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
+  END(window);
 }
 
 // SDL's own wait polls every millisecond while a game controller is open, and is woken through the display.
@@ -225,10 +238,9 @@ static int take_window(waldo_window *window, const SDL_WindowEvent *event, waldo
   }
 }
 
-int waldo_window_next_event(waldo_window *window, waldo_window_event *told) {
+static int next_event(waldo_window *window, waldo_window_event *told) {
   SDL_Event event;
-  memset(told, 0, sizeof *told);
-  while (!window->is_lost && waldo_sdl.SDL_PollEvent(&event)) {
+  while (waldo_sdl.SDL_PollEvent(&event)) {
     switch (event.type) {
       case SDL_QUIT: told->kind = WALDO_WINDOW_CLOSED; return 1;
       case SDL_WINDOWEVENT:
@@ -242,7 +254,15 @@ int waldo_window_next_event(waldo_window *window, waldo_window_event *told) {
         if (waldo_pad_take(window, &event, told)) return 1;
     }
   }
-  return !window->is_lost && waldo_pad_moved(window, told);
+  return waldo_pad_moved(window, told);
+}
+
+int waldo_window_next_event(waldo_window *window, waldo_window_event *told) {
+  memset(told, 0, sizeof *told);
+  BEGIN(window, return 0);
+  int is_told = next_event(window, told);
+  END(window);
+  return is_told;
 }
 
 static int is_ours(const SDL_Surface *surface) {
@@ -250,7 +270,7 @@ static int is_ours(const SDL_Surface *surface) {
   return format->BytesPerPixel == 4 && format->Rmask == 0xFF0000 && format->Gmask == 0xFF00 && format->Bmask == 0xFF;
 }
 
-int waldo_window_draw_on(waldo_window *window, waldo_window_surface *drawn) {
+static int draw_on(waldo_window *window, waldo_window_surface *drawn) {
   SDL_Surface *surface = waldo_sdl.SDL_GetWindowSurface(window->window);
   if (!surface) return 0;
   if (is_ours(surface)) {
@@ -269,9 +289,23 @@ int waldo_window_draw_on(waldo_window *window, waldo_window_surface *drawn) {
   return 1;
 }
 
-int waldo_window_present(waldo_window *window) {
+int waldo_window_draw_on(waldo_window *window, waldo_window_surface *drawn) {
+  BEGIN(window, return 0);
+  int is_ready = draw_on(window, drawn);
+  END(window);
+  return is_ready;
+}
+
+static int present(waldo_window *window) {
   if (window->own && waldo_sdl.SDL_UpperBlit(window->own, NULL, waldo_sdl.SDL_GetWindowSurface(window->window), NULL)) return 0;
   return waldo_sdl.SDL_UpdateWindowSurface(window->window) == 0;
+}
+
+int waldo_window_present(waldo_window *window) {
+  BEGIN(window, return 0);
+  int is_shown = present(window);
+  END(window);
+  return is_shown;
 }
 
 const char *waldo_window_error(waldo_window *window) {

@@ -4,12 +4,15 @@ public enum RecordingSchema {
     public static let telemetryTopic = "/telemetry"
     public static let commandTopic = "/command"
     public static let eventTopic = "/event"
+    /// What an operator said to a robot, as it was said.
+    public static let actionTopic = "/action"
     public static func videoTopic(_ camera: String) -> String { "/video/" + camera }
 
     public static let robot = "waldo.Robot"
     public static let telemetry = "waldo.Telemetry"
     public static let command = "waldo.Command"
     public static let event = "waldo.Event"
+    public static let action = "waldo.Action"
 
     /// The JSON Schema that goes by a name; of a name that is not known, that of any object.
     public static func text(_ name: String) -> String {

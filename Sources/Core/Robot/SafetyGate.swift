@@ -9,7 +9,7 @@ import Wire
 ///     gate.advance(to: now)                     // at least every 10 ms while `deadline` is not nil
 ///     driver.apply(gate.velocity …)
 public struct SafetyGate: Sendable {
-    public let profile: SafetyProfile
+    public private(set) var profile: SafetyProfile
     /// Of the present mode.
     public private(set) var limits: DriveLimits
     public private(set) var authority: Authority?
@@ -132,6 +132,7 @@ public struct SafetyGate: Sendable {
         if target != command.velocity { verdict.changes.append(.clamp) }
         if case .none = command.view {
             if cap(speed: profile.blindSpeed) { verdict.changes.append(.blind) }
+            if cap(turning: blindTurning) { verdict.changes = verdict.changes.filter { $0 != .blind } + [.blind] }
         } else if let delay = verdict.delay, delay > .zero {
             if cap(speed: profile.delayDistance / delay.seconds) { verdict.changes.append(.delayCap) }
         }
@@ -145,6 +146,18 @@ public struct SafetyGate: Sendable {
     private mutating func cap(speed limit: Double) -> Bool {
         guard target.speed > limit else { return false }
         target = target * (limit / target.speed)
+        return true
+    }
+
+    /// The share of the fastest turn that the blind speed is of the fastest drive: who sees nothing does not spin on the spot either.
+    private var blindTurning: Double {
+        let fastest = max(abs(limits.maximum.vx), abs(limits.maximum.vy))
+        return fastest > profile.blindSpeed ? abs(limits.maximum.vyaw) * profile.blindSpeed / fastest : .infinity
+    }
+
+    private mutating func cap(turning limit: Double) -> Bool {
+        guard abs(target.vyaw) > limit else { return false }
+        target = target * (limit / abs(target.vyaw))
         return true
     }
 
@@ -280,6 +293,13 @@ public struct SafetyGate: Sendable {
         (lastAccepted, lastSequence, refusedSince, restSeen) = (nil, nil, nil, nil)
         needsRest = true
         if next != nil, !isLatched, fault == nil { state = .idle }
+    }
+
+    /// Other times, for whoever drives next. What moves is stopped: a ladder that is being climbed does not change under it.
+    public mutating func setProfile(_ profile: SafetyProfile, at now: Instant) {
+        guard profile != self.profile else { return }
+        if !velocity.isZero || !target.isZero { stop(.leaseLost, at: now) }
+        self.profile = profile
     }
 
     /// Something is wrong with the robot, or nothing any more.

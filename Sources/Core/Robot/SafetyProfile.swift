@@ -39,4 +39,16 @@ public struct SafetyProfile: Sendable, Hashable {
     public static let wan = SafetyProfile(
         name: "wan", slow: .milliseconds(250), stop: .milliseconds(500), staleness: .milliseconds(250), viewAge: .milliseconds(800),
         suspend: .seconds(3), release: .seconds(20))
+
+    /// For a source that announces that it speaks at an interval only: its silence is one when the next word is late by 0.3 of that. What
+    /// speaks so seldom is to be driven at the blind speed (specs: teleop-client clause 13).
+    public func announcing(interval: Duration) -> SafetyProfile {
+        let late = Duration.seconds(interval.seconds * 1.3)
+        guard late > stop else { return self }
+        var profile = self
+        profile.name = "\(name), every \(Int(interval.milliseconds)) ms"
+        (profile.slow, profile.stop) = (.seconds(interval.seconds * 1.15), late)
+        (profile.suspend, profile.release) = (max(suspend, late + late), max(release, late + late + late))
+        return profile
+    }
 }

@@ -18,8 +18,8 @@ public struct Lease: Sendable {
     public private(set) var request: Request?
     /// When the holder was last known to be there.
     private var lastSign = Instant.zero
-    private let suspend: Duration
-    private let release: Duration
+    private var suspend: Duration
+    private var release: Duration
     /// How long a holder has for an answer.
     public static let patience = Duration.seconds(10)
 
@@ -27,6 +27,8 @@ public struct Lease: Sendable {
 
     /// Who may drive: nobody while the lease is suspended.
     public var authority: Authority? { state == .held ? holder.map { Authority($0, epoch: epoch) } : nil }
+
+    mutating func setProfile(_ profile: SafetyProfile) { (suspend, release) = (profile.suspend, profile.release) }
 
     // MARK: What sessions ask
 

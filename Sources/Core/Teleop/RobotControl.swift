@@ -180,6 +180,18 @@ public struct RobotControl: Sendable {
         settle(at: now)
     }
 
+    /// Other times of the ladder, for whoever drives next: who drives now loses the lease.
+    public mutating func setProfile(_ profile: SafetyProfile, at now: Instant) {
+        guard profile != gate.profile else { return }
+        advance(to: now)
+        gate.setProfile(profile, at: now)
+        var next = lease
+        if let holder = lease.holder { next.ended(holder, at: now) }
+        next.setProfile(profile)
+        adopt(next, at: now)
+        settle(at: now)
+    }
+
     // MARK: The lease
 
     public mutating func lease(_ action: LeaseAction, _ id: SessionID, at now: Instant) throws(TeleopRefusal) {

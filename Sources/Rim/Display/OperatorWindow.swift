@@ -13,10 +13,11 @@ public final class OperatorWindow: Sendable {
     ///
     /// - Parameters:
     ///   - onShown: told of each picture that was handed to the display: when it was taken, and when it was shown.
-    ///   - onEvent: both are called on the window's thread, and must only hand over.
+    ///   - onTurn: called ten times a second at least, as long as what the hands do is known.
+    ///   - onEvent: all are called on the window's thread, and must only hand over.
     public init(
         title: String, width: Int, height: Int, onShown: @escaping @Sendable (_ captured: Instant, _ shown: Instant) -> Void = { _, _ in },
-        onEvent: @escaping @Sendable (WindowEvent) -> Void
+        onTurn: @escaping @Sendable () -> Void = {}, onEvent: @escaping @Sendable (WindowEvent) -> Void
     ) throws(DisplayError) {
         let opened: Inbox<Result<Void, DisplayError>>
         do throws(SystemError) {
@@ -27,7 +28,7 @@ public final class OperatorWindow: Sendable {
                 do throws(DisplayError) {
                     let handle = try WindowHandle(title: title, width: width, height: height, library: Self.library)
                     outcome.put(.success(()))
-                    var loop = WindowLoop(handle: handle, mail: mail, onShown: onShown, onEvent: onEvent)
+                    var loop = WindowLoop(handle: handle, mail: mail, onShown: onShown, onTurn: onTurn, onEvent: onEvent)
                     loop.run()
                 } catch {
                     outcome.put(.failure(error))

@@ -7,6 +7,7 @@ struct WindowLoop: ~Copyable {
     private let handle: WindowHandle
     private let mail: WindowMail
     private let onShown: @Sendable (Instant, Instant) -> Void
+    private let onTurn: @Sendable () -> Void
     private let onEvent: @Sendable (WindowEvent) -> Void
     private var painter = WindowPainter()
     private var isFullScreen = false
@@ -17,17 +18,17 @@ struct WindowLoop: ~Copyable {
 
     /// Without pictures, a text waits as long for one.
     private static let patience = Duration.milliseconds(100)
-    /// How often a controller that is plugged in is looked for.
-    private static let idleWait = 200
+    /// How often a controller that is plugged in is looked for, and `onTurn` told; milliseconds.
+    private static let idleWait = 90
     /// In a row: a display that refuses for about a second is of no use any more.
     private static let failureLimit = 30
 
     init(
         handle: consuming WindowHandle, mail: WindowMail, onShown: @escaping @Sendable (Instant, Instant) -> Void,
-        onEvent: @escaping @Sendable (WindowEvent) -> Void
+        onTurn: @escaping @Sendable () -> Void, onEvent: @escaping @Sendable (WindowEvent) -> Void
     ) {
         self.handle = handle
-        (self.mail, self.onShown, self.onEvent) = (mail, onShown, onEvent)
+        (self.mail, self.onShown, self.onTurn, self.onEvent) = (mail, onShown, onTurn, onEvent)
     }
 
     private enum End {
@@ -51,6 +52,7 @@ struct WindowLoop: ~Copyable {
         while let happening = handle.nextHappening() {
             if take(happening) { return .quit }
         }
+        onTurn()
         let letters = mail.take()
         if letters.isClosed { return .closed }
         for deed in letters.padDeeds { handle.act(deed) }

@@ -21,6 +21,9 @@ import Wire
     public private(set) var now = MonotonicClock.now()
     /// For one read at a time.
     let scratch: UnsafeMutableRawBufferPointer
+    /// What is done at the end of the round at hand, and, empty between its uses, the room for it.
+    private var closing: [() -> Void] = []
+    private var atHand: [() -> Void] = []
     /// The thread's identity, 0 before it runs: read from other threads too.
     private let thread = Atomic<UInt>(0)
     private var isStopping = false
@@ -133,6 +136,10 @@ import Wire
         return unsafe epoll_ctl(epoll, operation, descriptor, &event) == 0
     }
 
+    /// Calls `body` once, after everything that this round has brought and before the next is waited for: for what many of its events add to
+    /// and one call can do. What is asked for in such a call is done in the next round, which then begins at once.
+    public func atEndOfRound(_ body: @escaping () -> Void) { closing.append(body) }
+
     public func makeTimer(_ fire: @escaping (Instant) -> Void) -> ReactorTimer { ReactorTimer(heap: timers, fire: fire) }
 
     // MARK: The loop
@@ -150,8 +157,15 @@ import Wire
                 for index in 0..<max(0, count) { unsafe tell(events[index]) }
                 timers.fire(at: MonotonicClock.now())
                 runJobs()
+                if !closing.isEmpty { endRound() }
             }
         }
+    }
+
+    private func endRound() {
+        swap(&closing, &atHand)
+        for body in atHand { body() }
+        atHand.removeAll(keepingCapacity: true)
     }
 
     private func tell(_ event: epoll_event) {
@@ -163,7 +177,7 @@ import Wire
     }
 
     private func wait(_ events: UnsafeMutableBufferPointer<epoll_event>) -> Int {
-        let hasWork = incoming.withLock { !$0.isEmpty }
+        let hasWork = !closing.isEmpty || incoming.withLock { !$0.isEmpty }
         let patience = hasWork ? .zero : timers.next.map { max($0 - MonotonicClock.now(), .zero) }
         guard let patience else { return unsafe Int(epoll_pwait2(epoll, events.baseAddress!, Int32(events.count), nil, nil)) }
         var timeout = timespec(tv_sec: Int(patience.nanoseconds / 1_000_000_000), tv_nsec: Int(patience.nanoseconds % 1_000_000_000))

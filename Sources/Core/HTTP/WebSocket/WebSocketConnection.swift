@@ -42,6 +42,8 @@ public struct WebSocketConnection {
         public var pingAfter = Duration.seconds(20)
         /// After this long without a byte it is gone.
         public var goneAfter = Duration.seconds(45)
+        /// Only pongs count as hearing from the peer: it is asked while it talks, too, and whoever talks but never answers is gone.
+        public var countsOnlyPongs = false
         /// How long the peer's half of a close is waited for.
         public var closeTimeout = Duration.seconds(5)
 
@@ -98,7 +100,7 @@ public struct WebSocketConnection {
 
     /// The next event in the bytes; nil: all are taken. What breaks the protocol ends the connection with an event, too.
     public mutating func next(_ bytes: inout MutableSpan<UInt8>, _ offset: inout Int, at now: Instant) -> Event? {
-        if offset < bytes.count { heard(at: now) }
+        if offset < bytes.count, !configuration.countsOnlyPongs { heard(at: now) }
         while true {
             if case .over = state {
                 offset = bytes.count
@@ -112,6 +114,9 @@ public struct WebSocketConnection {
             }
         }
     }
+
+    /// The peer had to wait for us, and its answers with it: its time begins anew.
+    public mutating func waited(until now: Instant) { heard(at: now) }
 
     private mutating func heard(at now: Instant) {
         lastHeard = now
@@ -141,7 +146,9 @@ public struct WebSocketConnection {
             guard pings.take(at: now) else { throw WebSocketError(.policyViolation, "expected fewer pings, got a flood") }
             append(.pong, payload.span)
             return nil
-        case .pong: return nil
+        case .pong:
+            heard(at: now)
+            return nil
         case .close(let code, let reason):
             // Clause 5.5.1 asks for the code; the reason too, as browsers tell their page only what came back. Nothing may follow it.
             if isOpen {
@@ -201,17 +208,18 @@ public struct WebSocketConnection {
     }
 
     /// Sends a frame that is made already, as it is: for one message to many. A client sends none: its frames are masked one by one.
-    public mutating func send(_ frame: WebSocketBroadcast, overflow: Overflow, at now: Instant) -> Bool {
+    /// `ahead`: what the socket still has of the frames before it, which counts as waiting, too.
+    public mutating func send(_ frame: WebSocketBroadcast, overflow: Overflow, ahead: Int = 0, at now: Instant) -> Bool {
         guard isOpen, role == .server else { return false }
         guard output.count > Self.outputMark || !queue.isEmpty else {
             output.append(contentsOf: frame.bytes)
             return true
         }
-        return enqueue(frame.bytes, overflow, at: now)
+        return enqueue(frame.bytes, overflow, ahead: ahead, at: now)
     }
 
-    private mutating func enqueue(_ frame: [UInt8], _ overflow: Overflow, at now: Instant) -> Bool {
-        if backlog + frame.count > configuration.queueLimit, !makeRoom(for: frame.count) {
+    private mutating func enqueue(_ frame: [UInt8], _ overflow: Overflow, ahead: Int = 0, at now: Instant) -> Bool {
+        if ahead + backlog + frame.count > configuration.queueLimit, !makeRoom(for: ahead + frame.count) {
             guard overflow == .close else {
                 dropped += 1
                 return false
@@ -301,13 +309,19 @@ public struct WebSocketConnection {
         }
     }
 
+    private var silence: String {
+        let (asked, gone) = (configuration.pingAfter, configuration.goneAfter)
+        return configuration.countsOnlyPongs
+            ? "a ping was not answered for \((gone - asked).nanoseconds / 1_000_000_000) s"
+            : "nothing was heard for \(gone.nanoseconds / 1_000_000_000) s"
+    }
+
     public mutating func advance(to now: Instant) -> Event? {
         switch state {
         case .open:
             if now >= lastHeard + configuration.goneAfter {
                 state = .over
-                let reason = "nothing was heard for \(configuration.goneAfter.nanoseconds / 1_000_000_000) s"
-                return .closed(.abnormal, reason: reason, byPeer: false)
+                return .closed(.abnormal, reason: silence, byPeer: false)
             }
             if !isAsked, now >= lastHeard + configuration.pingAfter {
                 isAsked = true
@@ -323,15 +337,20 @@ public struct WebSocketConnection {
     }
 }
 
-/// One message as a server's frame, made once for many connections.
+/// Messages as a server's frames, made once for many connections: one, or several that go out together.
 public struct WebSocketBroadcast: Sendable {
-    public let bytes: [UInt8]
+    public private(set) var bytes: [UInt8] = []
 
-    public init(_ kind: WebSocketMessageKind, _ message: Span<UInt8>) {
-        var frame: [UInt8] = []
-        WebSocketFrame.write(kind == .text ? .text : .binary, message, mask: nil, to: &frame)
-        bytes = frame
+    public init() {}
+
+    public init(_ kind: WebSocketMessageKind, _ message: Span<UInt8>) { append(kind, message) }
+
+    public mutating func append(_ kind: WebSocketMessageKind, _ message: Span<UInt8>) {
+        WebSocketFrame.write(kind == .text ? .text : .binary, message, mask: nil, to: &bytes)
     }
+
+    /// Frames of another, as they are.
+    mutating func append(_ frames: Span<UInt8>) { bytes.append(span: frames) }
 }
 
 /// How many pings a peer may ask: each costs an answer.

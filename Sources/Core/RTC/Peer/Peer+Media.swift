@@ -20,10 +20,9 @@ extension Peer {
         media!.flush()
     }
 
-    /// The codec agreed for what this transceiver sends; nil: nothing is sent.
+    /// The codec agreed for what this transceiver sends, as soon as the descriptions are; nil: nothing is sent.
     public func sendingCodec(of transceiver: TransceiverID) -> CodecKind? {
-        if let video = videoSenders.first(where: { $0.id == transceiver }) { return video.sender.parameters.codec }
-        return audioSenders.contains { $0.id == transceiver } ? .opus : nil
+        negotiator.session?.media.first { $0.transceiver == transceiver && $0.sends }?.codecs.first(where: \.isSendable)?.kind
     }
 
     /// The RTP timestamp under which this peer sees a frame.

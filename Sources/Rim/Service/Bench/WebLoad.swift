@@ -1,5 +1,4 @@
 import Crypto
-import Glibc
 import HTTP
 import Reactor
 import Wire
@@ -167,7 +166,7 @@ private final class WebLoadRun {
 
     private func tick(at now: Instant) {
         let reading = Reading(
-            at: now, figures: tally.figures, own: Self.cpu(CLOCK_PROCESS_CPUTIME_ID), server: options.process.map { Self.cpu(~$0 << 3 | 2) }
+            at: now, figures: tally.figures, own: ProcessClock.own(), server: options.process.map(ProcessClock.of)
         )
         guard let before else {
             before = reading
@@ -181,13 +180,6 @@ private final class WebLoadRun {
         figures.ownCPU = reading.own - before.own
         if let server = reading.server, let first = before.server { figures.serverCPU = server - first }
         finish(.success(figures))
-    }
-
-    /// Seconds that a process's clock shows; a process number makes its clock as clock_getcpuclockid does.
-    private static func cpu(_ clock: clockid_t) -> Double {
-        var time = timespec()
-        guard unsafe clock_gettime(clock, &time) == 0 else { return 0 }
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
     private func finish(_ result: Result<WebLoad.Figures, any Error>) {

@@ -15,9 +15,10 @@ public final class FanOut {
     private let encoder: EncoderThread
     private let reactor: Reactor
     private var packetiser: VideoPacketiser
-    private var viewers: [Int: Viewer] = [:]
+    /// By the session itself: those of different hosts may have the same `id`.
+    private var viewers: [ObjectIdentifier: Viewer] = [:]
     /// Sessions that are still connecting.
-    private var expected: Set<Int> = []
+    private var expected: Set<ObjectIdentifier> = []
     /// Since the last key frame, while that was made not long ago: a late joiner begins with them at once.
     private var recent: [PacketisedFrame] = []
     private var recentSince = Instant.zero
@@ -43,9 +44,9 @@ public final class FanOut {
     public var viewerCount: Int { viewers.count }
     public var codec: CodecKind { encoder.settings.codec }
 
-    /// Who alone may pull the bitrate under a quarter of what was asked for, because this viewer's picture matters most: who drives.
-    /// A session's `id`; an only viewer needs no naming.
-    public var leader: Int? { didSet { if leader != oldValue { chooseBitrate() } } }
+    /// Who alone may pull the bitrate under a quarter of what was asked for, because this viewer's picture matters most: who drives. An only
+    /// viewer needs no naming.
+    public weak var leader: PeerSession? { didSet { if leader !== oldValue { chooseBitrate() } } }
 
     /// Gets every frame beside the viewers, on the reactor: a recorder. The source runs while there is one, and begins with a key frame.
     public var onFrame: ((EncodedFrame) -> Void)? {
@@ -70,14 +71,14 @@ public final class FanOut {
 
     /// Somebody is on the way: the camera and the encoder run from now on, until that session is added and removed, or is removed.
     func expect(_ session: PeerSession) {
-        expected.insert(session.id)
+        expected.insert(ObjectIdentifier(session))
         encoder.setWatched(true)
     }
 
     public func add(_ session: PeerSession, _ transceiver: TransceiverID) {
-        guard viewers[session.id] == nil else { return }
-        expected.remove(session.id)
-        viewers[session.id] = Viewer(session: session, transceiver: transceiver, target: encoder.settings.bitrate)
+        guard viewers[ObjectIdentifier(session)] == nil else { return }
+        expected.remove(ObjectIdentifier(session))
+        viewers[ObjectIdentifier(session)] = Viewer(session: session, transceiver: transceiver, target: encoder.settings.bitrate)
         encoder.setWatched(true)
         if !recent.isEmpty, MonotonicClock.now() - recentSince < Self.keyFrameInterval {
             session.with { peer, now in
@@ -89,8 +90,8 @@ public final class FanOut {
     }
 
     public func remove(_ session: PeerSession) {
-        viewers[session.id] = nil
-        expected.remove(session.id)
+        viewers[ObjectIdentifier(session)] = nil
+        expected.remove(ObjectIdentifier(session))
         encoder.setWatched(isWatched)
         if viewers.isEmpty { recent.removeAll() }
         chooseBitrate()
@@ -110,14 +111,14 @@ public final class FanOut {
     /// What one viewer's path carries. The encoder follows the slowest, but not below a quarter of what was asked for:
     /// a viewer slower than that loses frames, the others lose nothing. Only the leader's or an only viewer's path may ask for less.
     public func setTarget(_ bitrate: Int, for session: PeerSession) {
-        viewers[session.id]?.target = bitrate
+        viewers[ObjectIdentifier(session)]?.target = bitrate
         chooseBitrate()
     }
 
     private func chooseBitrate() {
         let full = encoder.settings.bitrate
         let slowest = viewers.values.map { max($0.target, full / 4) }.min() ?? full
-        let first = viewers.count == 1 ? viewers.values.first : leader.flatMap { viewers[$0] }
+        let first = viewers.count == 1 ? viewers.values.first : leader.flatMap { viewers[ObjectIdentifier($0)] }
         let wanted = min(slowest, first.map { max($0.target, encoder.leastBitrate) } ?? full)
         encoder.setBitrate(min(wanted, full))
     }

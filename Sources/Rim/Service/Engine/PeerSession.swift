@@ -23,6 +23,8 @@ public final class PeerSession {
     public var serverTrust = TLSTrust.system
     /// When DTLS, SRTP or SRTCP of the peer last came.
     private var lastHeard: Instant?
+    /// When anything of the peer's last came, checks of the path included.
+    private(set) var lastPacket: Instant?
     /// The latest time that the machine was told.
     private var clock = Instant.zero
     private var isFlushing = false
@@ -90,7 +92,10 @@ public final class PeerSession {
         lend()
         let now = tell(now)
         let refusal = peer.receive(bytes, on: path, at: now)
-        if refusal == nil, bytes[0] > 3 { lastHeard = now }
+        if refusal == nil {
+            lastPacket = now
+            if bytes[0] > 3 { lastHeard = now }
+        }
         flush()
         return refusal
     }

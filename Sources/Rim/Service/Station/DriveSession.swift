@@ -68,14 +68,14 @@ final class DriveSession {
         if let videoTrack { fanOut?.follow(event, of: peer, on: videoTrack) }
     }
 
-    /// The descriptions are agreed, so the codec is known: the camera and its encoder get going while the connection is made.
-    func prepare() {
+    /// Not as soon as the descriptions are agreed: where two cores are all there is, drawing and encoding would take from the browser what it
+    /// needs to connect, and its first picture comes later (bench/RESULTS.md).
+    private func showPicture() {
         guard let camera, let videoTrack, fanOut == nil, let codec = peer.with({ peer, _ in peer.sendingCodec(of: videoTrack) }) else {
             return
         }
         do {
             fanOut = try camera.fanOut(for: codec)
-            fanOut?.expect(peer)
         } catch {
             robot.log.error("no encoder", ["codec": .text(codec.name), "error": .text("\(error)")])
             complain("the picture cannot be encoded as \(codec.name): \(error)")
@@ -85,7 +85,7 @@ final class DriveSession {
     private func begin() {
         onConnected?()
         onConnected = nil
-        prepare()
+        showPicture()
         guard let audioTrack, let sound = robot.sound else { return }
         do { try sound.add(peer, audioTrack) } catch { robot.log.error("no sound", ["error": .text("\(error)")]) }
     }

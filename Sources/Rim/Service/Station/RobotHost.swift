@@ -38,12 +38,13 @@ final class RobotHost {
     private static let tick = Duration.milliseconds(50)
 
     init(
-        _ unit: RobotUnit, profile: SafetyProfile, bitrate: Int, encoders: VideoEncoders, reactor: Reactor, log: Logger
+        _ unit: RobotUnit, profile: SafetyProfile, mode: DriveMode = .normal, bitrate: Int, encoders: VideoEncoders, reactor: Reactor,
+        log: Logger
     ) throws {
         self.unit = unit
         self.reactor = reactor
         self.log = log
-        control = RobotControl(capabilities: unit.driver.capabilities, profile: profile, at: MonotonicClock.now())
+        control = RobotControl(capabilities: unit.driver.capabilities, profile: profile, mode: mode, at: MonotonicClock.now())
         sound = try unit.microphone.map { try SoundSource(feed: $0, reactor: reactor) }
         for feed in unit.cameras {
             // Smaller pictures are worth fewer bits.
@@ -113,8 +114,9 @@ final class RobotHost {
             log.debug("the lease", ["state": .text(control.lease.state.rawValue), "epoch": .integer(Int64(control.lease.epoch))])
             // Who pulls the emergency stop a thousand times a second does not make us tell everybody as often: the tick brings the newest.
             if now - leaseTold >= .milliseconds(20) { tellLease(at: now) } else { leaseIsDue = true }
-            // Who drives may make the picture smaller for all: theirs matters most.
-            let leader = control.lease.holder.flatMap { clients[$0]?.peer.id }
+            // Who drives may make the picture smaller for all: theirs matters most. Operators who are no clients of ours see to it themselves.
+            guard !clients.isEmpty else { break }
+            let leader = control.lease.holder.flatMap { clients[$0]?.peer }
             for fanOut in video.values.flatMap(\.all) { fanOut.leader = leader }
         case .stopped(let reason):
             log.info("stopped", ["reason": .text(reason.rawValue)])
@@ -180,6 +182,8 @@ final class RobotHost {
 
     /// The robot stops before anything else ends.
     func shutDown() {
+        // A driver that has ended is no fault.
+        ticker = nil
         with { control, now in control.stop(.manual, at: now) }
         unit.driver.stop(after: .max)
         for source in video.values { source.stop() }

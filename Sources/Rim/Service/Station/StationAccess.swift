@@ -88,13 +88,7 @@ struct StationAccess {
         return nil
     }
 
-    /// In a time that does not tell how much of it was right.
-    private static func isSame(_ a: String, _ b: String) -> Bool {
-        let (a, b) = (Array(a.utf8), Array(b.utf8))
-        var difference = a.count ^ b.count
-        for i in a.indices { difference |= Int(a[i] ^ b[i % max(b.count, 1)]) }
-        return difference == 0
-    }
+    private static func isSame(_ shown: String, _ token: String) -> Bool { ConstantTime.isSame(Array(shown.utf8), Array(token.utf8)) }
 }
 
 extension Substring {

@@ -138,7 +138,6 @@ final class StationServer {
                     .unprocessableContent, "nothing_accepted",
                     "offer: expected video (H.264 or VP8), sound (Opus) or data channels, got nothing of it")
             }
-            session.prepare()
             offerFigures.member("answered").add()
             return Admission(answer: answer, resource: resource, session: session)
         } catch {

@@ -507,6 +507,8 @@ final class HTTPServerConnection {
         case .upgraded:
             if let webSocket, webSocket.hasLastWords { break }
             if let webSocket { webSocket.ended() }
+            // It has said more than it may at once, and gone: the session ends when all of it has had its turn.
+            if let webSocket, webSocket.isHolding { break }
             socket.close()
         default: socket.close()
         }

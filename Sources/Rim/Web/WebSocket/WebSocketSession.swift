@@ -61,6 +61,10 @@ public final class WebSocketSession {
 
     private var connection: WebSocketConnection
     private var isInRound = false
+    /// What was read of messages that have to wait.
+    private var held: [UInt8] = []
+    /// Nothing more comes after what is held.
+    private var endsAfterHeld = false
     private var ending = Ending.none
     private enum Ending { case none, lastWords, over }
     /// All is said, but the kernel has not taken all of it yet: the close frame and what is before it.
@@ -135,7 +139,7 @@ public final class WebSocketSession {
             return true
         }
         defer { flush() }
-        return connection.send(frame, overflow: overflow, at: socket.reactor.now)
+        return connection.send(frame, overflow: overflow, ahead: socket.backlog, at: socket.reactor.now)
     }
 
     /// Begins the end: what waits still goes out, and `onClose` is called when the other side has answered, or has not in time.
@@ -144,13 +148,37 @@ public final class WebSocketSession {
         flush()
     }
 
+    /// While this is set no message is handed on: what is read already waits here, at most what one read of the socket brings; the rest waits in
+    /// the kernel, and then at the sender. Nothing is lost, and nothing overtakes.
+    public var isPaused = false {
+        didSet {
+            guard isPaused != oldValue else { return }
+            socket.isPaused = isPaused
+            if !isPaused, !isInRound { resume() }
+        }
+    }
+
+    private func resume() {
+        connection.waited(until: socket.reactor.now)
+        guard !held.isEmpty else { return }
+        var bytes: [UInt8] = []
+        swap(&bytes, &held)
+        var span = bytes.mutableSpan
+        received(&span)
+        if endsAfterHeld, held.isEmpty { ended() }
+    }
+
     // MARK: for the connection
 
+    /// Messages wait for a pause to end.
+    var isHolding: Bool { !held.isEmpty }
+
     func received(_ bytes: inout MutableSpan<UInt8>) {
+        guard !isPaused else { return held.append(span: bytes.span) }
         isInRound = true
         let now = socket.reactor.now
         var offset = 0
-        while let event = connection.next(&bytes, &offset, at: now) {
+        while !isPaused, let event = connection.next(&bytes, &offset, at: now) {
             switch event {
             case .message(let kind, .given(let range)): onMessage?(kind, bytes.span.extracting(range))
             case .message(let kind, .assembled):
@@ -162,6 +190,7 @@ public final class WebSocketSession {
             case .closed(let code, let reason, _): finish(code, reason)
             }
         }
+        if isPaused, offset < bytes.count { held.append(span: bytes.span.extracting(offset..<bytes.count)) }
         isInRound = false
         flush()
     }
@@ -172,6 +201,7 @@ public final class WebSocketSession {
     func drained() { flush() }
 
     func ended() {
+        guard held.isEmpty else { return endsAfterHeld = true }
         guard case .closed(let code, let reason, _)? = connection.connectionEnded() else { return }
         finish(code, reason)
     }
@@ -191,6 +221,8 @@ public final class WebSocketSession {
         onMessage = nil
         tell?(code, reason)
         isInRound = false
+        held = []
+        isPaused = false
         ending = .lastWords
         flush()
     }
