@@ -183,10 +183,14 @@ final class RobotPeer {
 
     private func clear(_ epoch: UInt32?) {
         guard let host, let seat else { return }
+        var refusal: TeleopRefusal?
         host.with { control, now in
-            // A refusal shows in the status: the latch stays.
-            try? control.clearEmergencyStop(seat, epoch: epoch ?? control.lease.epoch, at: now)
+            do throws(TeleopRefusal) {
+                try control.clearEmergencyStop(seat, epoch: epoch ?? control.lease.epoch, at: now)
+            } catch { refusal = error }
         }
+        // The operator sees by the status that the latch stays.
+        if let refusal { tell?(.warning("the emergency stop was not cleared: \(refusal)")) }
     }
 
     // MARK: The seat
