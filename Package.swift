@@ -32,9 +32,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
         swiftSettings: house)
 }
 
+/// Everything is linked into the program; the sanitizers' libraries cannot be.
+let alone: [LinkerSetting] = Context.environment["WALDO_SANITIZE"] == nil ? [.unsafeFlags(["-static-executable"])] : []
+
 /// By target: the file in `examples`.
 let examples = [
-    "OperatorExample": "operator", "RobotExample": "robot", "TwoPeers": "TwoPeers", "VideoSender": "VideoSender", "WebServer": "WebServer",
+    "MonitorExample": "monitor", "OperatorExample": "operator", "RobotExample": "robot", "TwoPeers": "TwoPeers",
+    "VideoSender": "VideoSender", "WebServer": "WebServer",
 ]
 
 func example(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -45,7 +49,7 @@ func example(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
     name: "waldo",
-    products: [.executable(name: "waldo", targets: ["waldo"])],
+    products: [.executable(name: "waldo", targets: ["waldo"]), .executable(name: "waldo-monitor", targets: ["waldo-monitor"])],
     traits: [
         .trait(name: "GStreamer", description: "Cameras, microphones and video encoders that GStreamer has an element for"),
         .trait(name: "X264", description: "H.264 by x264 (GPL)"),
@@ -60,6 +64,7 @@ let package = Package(
         module("Core/Teleop", ["Wire", "Robot"]),
         module("Core/Contracts", ["Wire", "Robot", "Teleop"]),
         module("Core/Recording", ["Wire"]),
+        module("Core/Usage", ["Wire"]),
 
         // Rim: touches the outside world, one C family each.
         module("Rim/Reactor", ["Wire", "CLinux"]),
@@ -69,13 +74,14 @@ let package = Package(
         module(
             "Rim/Media",
             ["Wire", "RTC", "Reactor", "COpenH264", "CVPX", "COpus", "CYUV", "CTurboJPEG", optional("CX264", trait: "X264")]),
+        module("Rim/Monitor", ["Wire", "HTTP", "Usage", "Reactor", "Web", "CLinux"]),
         module("Rim/Display", ["Wire", "Teleop", "Reactor", "Media", "CSDL"]),
         module("Rim/GStreamer", ["Wire", "RTC", "Media", optional("CGst", trait: "GStreamer")]),
         module(
             "Rim/Service",
             [
-                "Wire", "RTC", "HTTP", "Robot", "Teleop", "Contracts", "Recording", "Web", "Reactor", "Crypto", "DataLink", "Media",
-                "CQRencode",
+                "Wire", "RTC", "HTTP", "Robot", "Teleop", "Contracts", "Recording", "Usage", "Web", "Reactor", "Crypto", "DataLink",
+                "Media", "Monitor", "CQRencode",
             ]),
 
         .target(
@@ -90,14 +96,19 @@ let package = Package(
         .executableTarget(
             name: "waldo",
             dependencies: [
-                "Wire", "RTC", "HTTP", "Recording", "Robot", "Teleop", "Contracts", "Media", "Reactor", "Crypto", "Web", "SimDriver",
-                "CameraDriver",
-                "Display", "GStreamer", "Service",
+                "Wire", "RTC", "HTTP", "Recording", "Robot", "Teleop", "Contracts", "Usage", "Media", "Reactor", "Crypto", "Web",
+                "SimDriver", "CameraDriver", "Display", "GStreamer", "Service",
             ],
             path: "Sources/App/waldo",
             exclude: ["README.md"], swiftSettings: house),
 
+        // Small, and alone on a machine for ever: everything is linked into it.
+        .executableTarget(
+            name: "waldo-monitor", dependencies: ["Wire", "HTTP", "Usage", "Reactor", "Web", "Monitor"], path: "Sources/App/waldo-monitor",
+            exclude: ["README.md"], swiftSettings: house, linkerSettings: alone),
+
         // Examples: one file each.
+        example("MonitorExample", ["Wire", "Usage", "Monitor"]),
         example("OperatorExample", ["Wire", "RTC", "HTTP", "Media", "Service"]),
         example("RobotExample", ["Wire", "HTTP", "Media", "Service"]),
         example("TwoPeers", ["Wire", "RTC", "NetSim", "Service"]),
@@ -106,7 +117,8 @@ let package = Package(
 
         // Fuzzing: every parser of outside bytes; the corpus is replayed by the tests.
         .target(
-            name: "FuzzTargets", dependencies: ["Wire", "RTC", "HTTP", "Recording", "Robot", "Teleop", "Contracts"], path: "Fuzz/Targets",
+            name: "FuzzTargets", dependencies: ["Wire", "RTC", "HTTP", "Recording", "Robot", "Teleop", "Contracts", "Usage"],
+            path: "Fuzz/Targets",
             swiftSettings: house),
         .executableTarget(name: "waldo-fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Driver", swiftSettings: house),
 
@@ -142,6 +154,9 @@ let package = Package(
         tests("RecordingTests", ["Wire", "RTC", "Reactor", "Recording", "Service", "TestSupport"]),
         tests("CameraTests", ["Wire", "Robot", "Media", "Reactor", "CameraDriver", "TestSupport"]),
         tests("DisplayTests", ["Wire", "Teleop", "Media", "Reactor", "Display", "TestSupport"]),
+        tests("UsageTests", ["Wire", "Usage"], resources: [.copy("Resources")]),
+        tests("MonitorTests", ["Wire", "HTTP", "Usage", "Reactor", "Web", "Monitor", "TestSupport"]),
+        tests("StationTests", ["Wire", "Usage", "Service"]),
         tests("GStreamerTests", ["Wire", "RTC", "Media", "GStreamer"]),
         tests("SimDriverTests", ["Wire", "Robot", "Media", "Reactor", "SimDriver", "TestSupport"]),
     ],

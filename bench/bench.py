@@ -1,8 +1,11 @@
 """Measures Waldo and other WebRTC implementations side by side, and writes the figures as Markdown.
 
-usage: scripts/bench [PART …]    parts: fanout memory handshake chromium allocations web signal up pairs; without one, all
+usage: scripts/bench [PART …]    parts: fanout memory handshake chromium allocations web signal up pairs monitor;
+                                 without one, all. monitor-hour: an hour of ordinary traffic, only when it is named
        BENCH_SECONDS=N           length of one measurement (10; Chromium: 20 at least)
        BENCH_RUNS=N              alternating runs of each (3)
+       BENCH_TIMES=N             latencies of each kind in `monitor` (30)
+       BENCH_TRAFFIC="KIND …"    only these kinds of traffic in `monitor-hour`
 """
 
 import os
@@ -13,6 +16,8 @@ import sys
 import time
 
 import chromium
+import monitor
+import monitor_hour
 import pairs
 import parts
 import signalling
@@ -23,7 +28,7 @@ from processes import BINARY, HERE, Failed, progress, stop_all
 PARTS = {
     "fanout": parts.fan_out, "memory": parts.memory, "handshake": parts.handshake, "chromium": chromium.chromium,
     "allocations": parts.allocations, "web": web.web, "signal": signalling.signalling, "up": up.up,
-    "pairs": pairs.pairs,
+    "pairs": pairs.pairs, "monitor": monitor.monitor, "monitor-hour": monitor_hour.hour,
 }
 
 
@@ -35,7 +40,7 @@ def machine():
 
 
 def main():
-    wanted = sys.argv[1:] or list(PARTS)
+    wanted = sys.argv[1:] or [name for name in PARTS if name != "monitor-hour"]
     if unknown := [name for name in wanted if name not in PARTS]:
         sys.exit(f"bench: expected parts among {', '.join(PARTS)}, got {' '.join(unknown)}\n{__doc__}")
     if not os.access(BINARY, os.X_OK):

@@ -46,7 +46,8 @@ class Process:
         self.log = tempfile.TemporaryFile("w+")
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, text=True,
                                       env={**os.environ, **(environment or {})})
-        self.pid, self.pending = self.child.pid, ""
+        self.pid = self.measured = self.child.pid
+        self.pending = ""
         running.add(self)
 
     def line(self, timeout):
@@ -61,6 +62,14 @@ class Process:
             self.pending += data
         line, self.pending = self.pending.split("\n", 1)
         return line
+
+    def cpu(self):
+        """Seconds of CPU that the process has used, to the nanosecond: its own clock (clock_getcpuclockid)."""
+        return time.clock_gettime((~self.measured << 3) | 2)
+
+    def resident(self, name="VmRSS"):
+        """kB; `VmHWM`: the most that it ever was."""
+        return int(re.search(rf"{name}:\s+(\d+)", pathlib.Path(f"/proc/{self.measured}/status").read_text()).group(1))
 
     def stop(self):
         if self in running:
@@ -116,10 +125,6 @@ class Server(Process):
             lines = [line for line in response.read().decode().splitlines() if line and line[0] != "#"]
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
-    def cpu(self):
-        """Seconds of CPU that the process has used, to the nanosecond: its own clock (clock_getcpuclockid)."""
-        return time.clock_gettime((~self.measured << 3) | 2)
-
     def threads(self):
         """Name and seconds of CPU by thread."""
         found = {}
@@ -132,10 +137,6 @@ class Server(Process):
 
     def thread_cpu(self, name):
         return sum(seconds for found, seconds in self.threads().values() if found == name)
-
-    def resident(self):
-        """kB."""
-        return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{self.measured}/status").read_text()).group(1))
 
     def thread_count(self):
         return len(list(pathlib.Path(f"/proc/{self.measured}/task").iterdir()))

@@ -57,13 +57,6 @@ class WebServer(Process):
         }
         super().__init__(commands[kind])
         self.line(20)
-        self.measured = self.pid
-
-    def resident(self):
-        """kB."""
-        for line in pathlib.Path(f"/proc/{self.measured}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1])
 
 
 class Load(Process):

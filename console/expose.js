@@ -1,6 +1,6 @@
 // `window.waldo`: what the page knows, for people at the developer tools and for tests. Described in README.md.
 
-export function expose({ link, control, settings, drive, gamepad, media }) {
+export function expose({ link, control, settings, drive, gamepad, media, usage }) {
   const errors = [];
   const note = error => errors.length < 50 && errors.push(String(error?.stack ?? error));
   addEventListener('error', event => note(event.error ?? event.message));
@@ -36,6 +36,10 @@ export function expose({ link, control, settings, drive, gamepad, media }) {
     },
     get pad() { return gamepad.state; },
     get talking() { return media.talking; },
+    get usage() {
+      const { state, value, connects, samples, events } = usage;
+      return { state, value, connects, samples: samples.length, events: [...events] };
+    },
     get settings() { return structuredClone(settings.value); },
     get events() { return [...events]; },
     get errors() { return [...errors]; },

@@ -14,6 +14,8 @@ import { Seat } from './seat.js';
 import { DriveScreen } from './drive.js';
 import { RobotsScreen } from './robots.js';
 import { SettingsScreen } from './settings-screen.js';
+import { Usage } from './usage.js';
+import { UsageScreen } from './usage-screen.js';
 import { expose } from './expose.js';
 
 const control = new Control(link, settings);
@@ -49,7 +51,8 @@ for (const input of [keyboard, gamepad, pads, pointer]) control.add(input);
 const seat = new Seat(link, control);
 const brake = new Brake(control, link);
 const drive = new DriveScreen({ link, control, settings, seat, gamepad });
-const screens = { robots: new RobotsScreen(), settings: new SettingsScreen(settings, gamepad) };
+const usage = new Usage();
+const screens = { robots: new RobotsScreen(), usage: new UsageScreen(usage), settings: new SettingsScreen(settings, gamepad) };
 
 // A locked-out keyboard lets go of its keys, the microphone of its.
 control.addEventListener('letgo', () => media.talk(false));
@@ -68,6 +71,10 @@ document.addEventListener('fullscreenchange', () => {
 setInterval(() => control.attended || document.hidden || gamepad.poll(), 50);
 
 let shown = null;
+
+// The way to a screen that has nothing to show is not there; who is on it stays.
+const showWay = () => setHidden(document.querySelector('nav a[data-screen="usage"]'), !usage.live && shown !== 'usage');
+usage.addEventListener('change', showWay);
 
 function showScreen() {
   const { screen, robot, camera } = route(location.hash);
@@ -90,6 +97,7 @@ function showScreen() {
       else anchor.removeAttribute('aria-current');
     }
   }
+  showWay();
   // The way back from another screen leads to the same robot and camera.
   if (screen === 'drive' && robot !== null) document.querySelector('nav a[data-screen="drive"]').href = location.hash;
   if (screen === 'drive' && (camera !== link.camera || (robot !== null && robot !== link.robotID))) link.open(robot ?? link.robotID, camera);
@@ -110,4 +118,4 @@ showTheme();
 // The robot may have been quicker than the cockpit.
 if (link.robot) link.dispatchEvent(new CustomEvent('message', { detail: { type: 'welcome', robot: link.robot } }));
 
-expose({ link, control, settings, drive, gamepad, media });
+expose({ link, control, settings, drive, gamepad, media, usage });

@@ -3,11 +3,11 @@
 import { ask, Link } from './link.js';
 import { settings } from './settings.js';
 
-/** The screen and robot of an address: `#/robots`, `#/settings`, `#/robot/ID?camera=NAME`; else the first robot's drive screen. */
+/** The screen and robot of an address: `#/robots`, `#/usage`, `#/settings`, `#/robot/ID?camera=NAME`; else the first robot's drive screen. */
 export function route(hash) {
   const [path, query = ''] = hash.replace(/^#\/?/, '').split('?');
   const [screen, id] = path.split('/');
-  if (screen === 'robots' || screen === 'settings') return { screen, robot: null, camera: null };
+  if (['robots', 'usage', 'settings'].includes(screen)) return { screen, robot: null, camera: null };
   let robot = null;
   if (screen === 'robot' && id) try { robot = decodeURIComponent(id); } catch { /* Not an address of ours. */ }
   return { screen: 'drive', robot, camera: new URLSearchParams(query).get('camera') };

@@ -1,4 +1,5 @@
 import RTC
+import Usage
 import Wire
 
 /// One parser of outside bytes each. A target may refuse its input in any way but one: it must not trap.
@@ -12,6 +13,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case url, eventStream, noProxy
     case teleop, signalling, action
     case mcap, compressedVideo
+    case capturedPacket, zmtp, zmqMessage, evdev
+    case monitorConfiguration, pluginLine, monitorClient, sessionList
 
     public func run(_ bytes: Span<UInt8>) {
         switch self {
@@ -56,6 +59,14 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .action: Self.action(bytes)
         case .mcap: Self.mcap(bytes)
         case .compressedVideo: Self.compressedVideo(bytes)
+        case .capturedPacket: Self.capturedPacket(bytes)
+        case .zmtp: Self.zmtp(bytes)
+        case .zmqMessage: Self.zmqMessage(bytes)
+        case .evdev: Self.evdev(bytes)
+        case .monitorConfiguration: _ = try? MonitorConfiguration(parsing: bytes)
+        case .pluginLine: Self.pluginLine(bytes)
+        case .monitorClient: Self.monitorClient(bytes)
+        case .sessionList: Self.sessionList(bytes)
         case .address: if let address = IPAddress(bytes.text) { precondition(IPAddress(address.description) == address, "\(address)") }
         case .base64: if let plain = Base64.decode(bytes.text) { precondition(Base64.encode(plain) == bytes.text, "not canonical") }
         }

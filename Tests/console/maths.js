@@ -3,6 +3,7 @@
 import { clamp, isZero, moveAim, presetOf, presets, shape, stepSpeed, velocityOf } from '/console/presets.js';
 import { driveMessage, iceServersOf, readMessage } from '/console/protocol.js';
 import { clean, defaults } from '/console/settings.js';
+import { elapsed, eventWords, measured, signalsOf, sparkPath } from '/console/usage-figures.js';
 import { cutWords, fanPath, linkVerdict, movePath, situation, turnPath } from '/console/hud.js';
 
 const show = value => JSON.stringify(value);
@@ -153,5 +154,36 @@ export const tests = {
     for (const [finder, ranges] of [[null, [1]], [{ bearings: [0, 1], limit: 2 }, [1]], [{ bearings: [0, 1], limit: 0 }, [1, 1]], [{}, null]]) {
       same(fanPath(finder, ranges), '');
     }
+  },
+  'what each signal is worth follows from the reasons of the monitor'() {
+    const state = { reasons: ['WebRTC: 1 connections', 'ZMQ: 50.0 Hz', 'Input: 85% confidence', 'Network: 80% confidence', 'waldo: 100% confidence', 'lidar: 61% confidence'] };
+    same(signalsOf(state).map(({ id, score, words }) => [id, score, words]), [['webrtc', 90, '1 connection'], ['zmq', 85, '50.0 Hz'], ['input', 85, '85% confidence'],
+      ['network', 64, '80% confidence'], ['waldo', 100, 'somebody is in control'], ['lidar', 61, '61% confidence']]);
+    same(signalsOf({ connections: { network: 2 } }).map(({ score, words }) => [score, words]),
+      [[0, 'nothing'], [0, 'nothing'], [0, 'nothing'], [0, '2 active, too little'], [0, 'nobody is in control']]);
+    for (const odd of [null, {}, { reasons: 'x' }, { reasons: [null, 7, 'no colon', ': %', 'constructor: NaN%'] }]) {
+      if (signalsOf(odd).some(({ score }) => !(score >= 0 && score <= 100))) throw new Error(`a score of ${show(odd)} is none`);
+    }
+  },
+  'what was not measured is no figure'() {
+    same(measured({ metrics: { latency_ms: 0, fps: 30, bandwidth_mbps: -1, command_rate_hz: 'x' } }),
+      { latency_ms: null, bandwidth_mbps: null, packet_loss_pct: null, fps: 30, command_rate_hz: null });
+    same(measured({ metrics: { packet_loss_pct: 0 }, connections: { webrtc: 1 } }).packet_loss_pct, 0);
+    same(Object.values(measured(null)), [null, null, null, null, null]);
+  },
+  'a sparkline is broken where nothing was measured and where nothing came'() {
+    const sample = (at, fps) => ({ at, values: { fps } }), options = { span: 100, width: 100, height: 10, gap: 25, floor: 10 };
+    same(sparkPath([sample(0, 11), sample(20, 0), sample(40, null), sample(60, 11), sample(90, 11), sample(100, 11)], 'fps', 100, options).path,
+      'M0.0 0.9L20.0 10.0M60.0 0.9h.1M90.0 0.9L100.0 0.9');
+    same(sparkPath([], 'fps', 100, options), { path: '', top: 11 });
+    same(sparkPath([sample(-1, 5)], 'fps', 100, options).path, '');
+  },
+  'events become sentences, and what is no news none'() {
+    same(eventWords({ type: 'operator_connected', data: { operator: 'unknown' } }), { level: 'quiet', words: 'somebody without a name came' });
+    same(eventWords({ type: 'latency_warning', data: { metric: 'latency_ms', severity: 'warning', reason: 'Mean 123.45 exceeds threshold 100' } }),
+      { level: 'fair', words: 'Latency: Mean 123.45 exceeds threshold 100' });
+    same(eventWords({ type: 'teleoperation_stopped', data: { duration: 75.4 } }).words, 'Teleoperation ended after 1 min 15 s');
+    for (const type of ['state_update', 'pong', 'constructor', 7, undefined]) same(eventWords({ type }), null);
+    same([elapsed(-1), elapsed(59.9), elapsed(3725), elapsed(NaN)], ['0 s', '59 s', '1 h 2 min', '0 s']);
   },
 };

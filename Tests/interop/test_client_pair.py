@@ -227,9 +227,11 @@ def test_the_first_of_two_robots_wins(stage):
     operator.more_frames()
     winner = next(robot for robot in robots if robot.count("Connection state: connected"))
     [loser] = [robot for robot in robots if robot is not winner]
-    session = third.hears("offer")["session"]
     name = loser.options[loser.options.index("--id") + 1]
-    wait_until(lambda: third.messages("bye", session=session, to=name), f"the other one is told; {third.log}")
+    # On a machine with too much to do the first offer may have come to nothing, and another one decided.
+    wait_until(lambda: third.messages("bye", to=name), f"the other one is told; {third.log}")
+    offered = {message["session"] for message in third.messages("offer")}
+    assert all(message["session"] in offered for message in third.messages("bye", to=name)), third.log
     third.hears("ready", 2, role="robot", **{"from": name})
     other = stage.operator()
     loser.connected()

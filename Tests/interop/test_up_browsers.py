@@ -6,6 +6,7 @@ import time
 
 import psutil
 import pytest
+from playwright.sync_api import Error
 
 from conftest import ROOT, launch_chromium, wait_until
 from station import SMALL, Station, hold_until, station  # noqa: F401
@@ -138,7 +139,14 @@ def test_stop_works_where_the_cockpit_does_not_come(station, playwright, way):
         else:
             page.keyboard.press("Escape")
         wait_until(lambda: page.wait_for_timeout(20) or here.state()["safety"]["latched"], "the robot is latched")
-        wait_until(lambda: page.evaluate("() => Boolean(window.waldo && waldo.telemetry?.safety.latched)"), "the page came back", 60)
+
+        def came_back():
+            try:
+                return page.evaluate("() => Boolean(window.waldo && waldo.telemetry?.safety.latched)")
+            except Error:
+                return False  # asked in the moment in which the page is loaded again
+
+        wait_until(came_back, "the page came back", 60)
     finally:
         browser.close()
 

@@ -20,6 +20,7 @@ func runRobotClient(_ settings: Settings, _ end: EndSignals) -> Never {
     options.bitrate = settings.number("bitrate", 100...100_000) * 1000
     options.encoders = makeEncoders(settings)
     options.profile = settings.choice("profile", ["lan", "wan"]) == "wan" ? .wan : .lan
+    options.usageNamespace = UsageSettings.namespace(settings)
     options.log = log
     var drive = settings.text("drive").map { _ in makeDriven(settings, log) }
     let camera = makeCamera(settings, &drive, log)

@@ -32,6 +32,7 @@ enum ClientSettings {
         .init("drive", "DRIVER", "robot: what the commands drive, through the safety gate: sim; none: they are only reported"),
         .init("profile", "NAME", "robot: the safety profile: lan or wan", "lan"),
         .init("world", "FILE", "robot: an MJCF world for --drive sim"),
+        UsageSettings.namespace,
         .init("viewers", "N", "robot: operators who watch beside the one who drives", "0"),
         .init("headless", nil, "operator: no window"),
         .init(

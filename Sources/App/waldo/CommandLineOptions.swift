@@ -14,6 +14,7 @@ let usage = """
       client         a robot or an operator that meet on a signalling server
       operator       the same as `client --role operator`
       signal         a WebSocket server that repeats every message to everybody else: robots and operators find one another
+      monitor        tells whether somebody teleoperates this machine, and who (the program waldo-monitor)
       bench source   serve a live test picture to browsers, and measure it
       bench viewers  many viewers of a WHEP server, and what they receive
       bench operator drive a robot without a screen, to measure how it stops

@@ -42,6 +42,9 @@ enum UpSettings {
         .init("turn-lifetime", "S", "how long credentials made by it are good, seconds", "43200"),
         .init("turn-user", "TEXT", "in place of a secret: a user of the TURN servers"),
         .init("turn-password", "TEXT", "the user's password"),
+        .init("monitor", nil, "start the usage monitor, too: whether this machine is teleoperated, by whom, how well"),
+        .init("monitor-port", "N", "where this machine's usage monitor answers, for the console's Usage screen; 0: none", "8765"),
+        UsageSettings.namespace,
         .init("console", "DIR", "the folder of the console's files", installationFolder() + "/console"),
         .init("config", "FILE", "read these settings from a JSON file: {\"port\": 8080, …}"),
     ]
@@ -59,6 +62,7 @@ enum UpSettings {
         options.advertised = settings.addresses("advertise")
         options.iceServers = iceServers(settings)
         options.tls = TLSOptions.tls(settings)
+        UsageSettings.read(settings, &options)
         guardAccess(settings, &options)
         options.recordingLimit = settings.number("record-limit", 4...1_000_000) << 20
         if settings.isOn("record") { options.recording = recording(in: settings.text("data") ?? dataFolder()) }

@@ -38,6 +38,7 @@ case "bench":
 case "client": runClient(Array(arguments.dropFirst()))
 case "operator": runClient(arguments.dropFirst() + ["--role", "operator"])
 case "signal": runSignal(Array(arguments.dropFirst()))
+case "monitor": runMonitor(Array(arguments.dropFirst()))
 case "replay": runReplay(Array(arguments.dropFirst()))
 case let command?:
     fail("unknown command `\(command)`", usage: usage)

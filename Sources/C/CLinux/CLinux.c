@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -131,4 +132,10 @@ int waldo_shorten_slice(uint64_t nanoseconds) {
   attributes.flags |= 1;                 // SCHED_FLAG_RESET_ON_FORK
   attributes.runtime = nanoseconds;
   return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+uint32_t waldo_round_trip(int fd) {
+  struct tcp_info info = {0};
+  socklen_t length = sizeof info;
+  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? info.tcpi_rtt : 0;
 }

@@ -163,6 +163,15 @@ extension IPAddress: CustomStringConvertible {
 }
 
 extension SocketAddress: CustomStringConvertible {
+    /// Reads what `description` writes; nil when it is neither form.
+    public init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        var host = text[..<colon]
+        if host.first == "[", host.last == "]" { host = host.dropFirst().dropLast() } else if host.contains(":") { return nil }
+        guard let ip = IPAddress(String(host)) else { return nil }
+        self.init(ip, port)
+    }
+
     /// `192.0.2.1:5000` or `[2001:db8::1]:5000`.
     public var description: String { ip.family == .v4 ? "\(ip):\(port)" : "[\(ip)]:\(port)" }
 }

@@ -155,6 +155,20 @@ public final class TCPConnection {
     /// Bytes that it has taken since the beginning: a reader that stands still is seen by it.
     public private(set) var taken = 0
 
+    /// What the kernel holds at most of what the other side has not taken, bytes: else it grows to some megabytes (SO_SNDBUF).
+    public func limitKernelBuffer(_ bytes: Int) {
+        guard !isClosed else { return }
+        // The kernel doubles it, for what it needs itself.
+        var half = Int32(clamping: bytes / 2)
+        _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &half, 4)
+    }
+
+    /// The kernel's estimate of the round trip, smoothed (TCP_INFO).
+    public var roundTrip: Duration? {
+        let microseconds = isClosed ? 0 : waldo_round_trip(descriptor)
+        return microseconds > 0 ? .microseconds(Int(microseconds)) : nil
+    }
+
     public func send(_ bytes: [UInt8]) { send(bytes.span) }
 
     /// Sends, and queues what the kernel does not take; a connection whose reader is too far behind is closed.

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "Monitor.h"
+
 // One UDP send that the kernel cuts into segments (UDP_SEGMENT).
 ssize_t waldo_send_segmented(int fd, void *bytes, size_t count, uint16_t segment, void *name, socklen_t name_length);
 // The same with sendmmsg. Answers how many datagrams were sent, or -1.
@@ -28,3 +30,5 @@ int waldo_name_thread(const char *name);
 // Asks the scheduler for short turns of the calling thread, which then come sooner (Linux 6.12; ignored before). Threads that it makes
 // have the usual ones. Answers -1 where the kernel refuses.
 int waldo_shorten_slice(uint64_t nanoseconds);
+// The smoothed round trip of a TCP connection in microseconds (TCP_INFO); 0: not known.
+uint32_t waldo_round_trip(int fd);

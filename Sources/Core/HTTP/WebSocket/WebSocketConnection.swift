@@ -38,6 +38,8 @@ public struct WebSocketConnection {
         public var messageLimit = 1 << 20
         /// Bytes that wait for the peer to take them.
         public var queueLimit = 1 << 20
+        /// Messages that wait at most; for those that may be dropped.
+        public var queuedMessages = Int.max
         /// After this long without a byte from the peer it is asked.
         public var pingAfter = Duration.seconds(20)
         /// After this long without a byte it is gone.
@@ -94,6 +96,8 @@ public struct WebSocketConnection {
     public var isOpen: Bool { if case .open = state { true } else { false } }
     /// Bytes that wait, in the queue and in `output`.
     public var backlog: Int { queue.bytes + output.count }
+    /// Messages that wait for room in the output.
+    public var waiting: Int { queue.count }
     public var assembled: [UInt8] { reader.assembled }
 
     // MARK: receiving
@@ -228,6 +232,7 @@ public struct WebSocketConnection {
             close(.tryAgainLater, "the receiver is too far behind", at: now)
             return false
         }
+        if queue.count >= configuration.queuedMessages, let gone = queue.drop(1) { dropped += gone }
         queue.append(frame, isDroppable: overflow == .dropOldest)
         return true
     }

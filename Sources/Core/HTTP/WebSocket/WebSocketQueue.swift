@@ -18,6 +18,7 @@ struct WebSocketQueue: Sendable {
 
     private static let fewest = 32
 
+    var count: Int { frames.count - first - empty }
     var isEmpty: Bool { frames.count - first == empty }
 
     mutating func append(_ frame: [UInt8], isDroppable: Bool) {

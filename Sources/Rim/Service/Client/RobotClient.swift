@@ -29,6 +29,8 @@ public actor RobotClient {
         public var bitrate = 2_500_000
         public var encoders = VideoEncoders()
         public var profile = SafetyProfile.lan
+        /// Under which this machine's usage monitor is told of the operators of a robot that is driven; nil: it is not.
+        public var usageNamespace: String?
         public var log = Logger("robot")
 
         public init(signaling: WebURL, id: String) { (self.signaling, self.id) = (signaling, id) }
@@ -59,6 +61,7 @@ public actor RobotClient {
     private var environment: EngineEnvironment?
     private var video: VideoSource?
     private var host: RobotHost?
+    private var feed: SessionFeed?
     private var timer: ReactorTimer?
     private var restTimer: ReactorTimer?
     private var isAwake = false
@@ -107,6 +110,9 @@ public actor RobotClient {
                 log: options.log)
             self.host = host
             host.observers.append { [unowned self] event, _ in assumeIsolated { $0.happened(event) } }
+            feed = SessionFeed(namespace: options.usageNamespace, reactor: reactor, log: options.log) { [unowned self] in
+                assumeIsolated { $0.peers.values.compactMap(\.usage) }
+            }
             video = host.video[camera.feed.name]
         } else {
             let feed = camera.feed
@@ -120,6 +126,7 @@ public actor RobotClient {
     public func stop() async {
         host?.shutDown()
         with { $0.shutDown() }
+        feed = nil
         video?.stop()
         camera.rest()
         await withCheckedContinuation { continuation in

@@ -3,6 +3,7 @@ import RTC
 import Reactor
 import Robot
 import Teleop
+import Usage
 import Wire
 
 /// One operator of a robot: its picture, its channel, and its place at the controls. Lives on the reactor.
@@ -28,6 +29,8 @@ final class RobotPeer {
     private var seat: SessionID?
     private var statusTimer: ReactorTimer?
     private var hasWarned = false
+    /// Seconds since 1970, when it was first connected.
+    private var connectedSince: Int64?
     /// What people were told of the connection last.
     private var told: PeerState?
     private var isOver = false
@@ -94,7 +97,10 @@ final class RobotPeer {
             told = state
             tell?(.state(state))
         }
-        if case .stateChanged(.connected, _) = event { onConnected?() }
+        if case .stateChanged(.connected, _) = event {
+            connectedSince = connectedSince ?? MonotonicClock.unixSeconds()
+            onConnected?()
+        }
         if case .stateChanged(.disconnected, _) = event, let seat { host?.with { control, now in control.linkLost(seat, at: now) } }
         fanOut?.follow(event, of: connection.session, on: track)
         if case .dataChannel(let event) = event { handle(event) }
@@ -135,6 +141,11 @@ final class RobotPeer {
         leaveSeat()
         fanOut?.remove(connection.session)
         (onConnected, onDead) = (nil, nil)
+    }
+
+    /// As the usage monitor is told of it; nil: not connected.
+    var usage: SessionList.Session? {
+        SessionList.Session(name, drives: seat.map { $0 == host?.control.lease.holder } ?? false, since: connectedSince, connection.session)
     }
 
     // MARK: What the operator says

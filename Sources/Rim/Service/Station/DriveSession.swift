@@ -4,6 +4,7 @@ import RTC
 import Reactor
 import Robot
 import Teleop
+import Usage
 import Wire
 
 /// One client of a robot: its peer, its channels, its place at the controls. Lives on the reactor.
@@ -26,6 +27,8 @@ final class DriveSession {
     private var complaints = Complaints()
     /// Messages that were not understood.
     private(set) var misunderstood = 0
+    /// Seconds since 1970, when it was first connected.
+    private var connectedSince: Int64?
     /// Telemetry that a slow client was spared.
     private(set) var spared = 0
 
@@ -53,6 +56,12 @@ final class DriveSession {
     }
 
     var isHolder: Bool { robot.control.lease.holder == id }
+
+    /// As the usage monitor is told of it; nil: not connected. Until a client gives its name it is called by its number, which is none.
+    var usage: SessionList.Session? {
+        let name = robot.control.sessions[id]?.name
+        return SessionList.Session(name == "\(id)" ? nil : name, drives: isHolder, since: connectedSince, peer)
+    }
 
     // MARK: The peer
 
@@ -83,6 +92,7 @@ final class DriveSession {
     }
 
     private func begin() {
+        connectedSince = connectedSince ?? MonotonicClock.unixSeconds()
         onConnected?()
         onConnected = nil
         showPicture()

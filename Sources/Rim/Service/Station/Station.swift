@@ -20,6 +20,11 @@ public actor Station {
         return (try server.start(units), server.fingerprint)
     }
 
-    /// The robots stop first; then everybody is told.
-    public func stop() { server?.stop() }
+    /// The robots stop first; then everybody is told, and the monitor that was started with the station ends.
+    public func stop() async {
+        await withCheckedContinuation { continuation in
+            guard let server else { return continuation.resume() }
+            server.stop { continuation.resume() }
+        }
+    }
 }

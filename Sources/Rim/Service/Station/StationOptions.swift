@@ -30,6 +30,12 @@ public struct StationOptions: Sendable {
     public var recording: String?
     /// Bytes of recordings at most.
     public var recordingLimit = 4 << 30
+    /// Under which this machine's usage monitor is told of the sessions (`MonitorConfiguration.isNamespace`); nil: it is not.
+    public var usageNamespace: String?
+    /// Where this machine's usage monitor answers, on 127.0.0.1; nil: clients are shown none.
+    public var monitorPort: UInt16?
+    /// The usage monitor's program, to be started with the station, on `monitorPort`; nil: none is started.
+    public var monitorProgram: String?
     public var log = Logger("station")
     public var logsRequests = false
 

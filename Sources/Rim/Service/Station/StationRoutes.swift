@@ -13,7 +13,7 @@ extension StationServer {
     /// Bytes.
     static let longestOffer = 262_144
 
-    func router(_ console: StaticFiles) -> Router {
+    func router(_ console: StaticFiles, _ usage: UsageProxy) -> Router {
         var common = RouterOptions()
         (common.title, common.version, common.log) = ("Waldo station", waldoVersion, options.log.with(subject: "web"))
         common.contentSecurityPolicy =
@@ -27,6 +27,7 @@ extension StationServer {
         addConsole(console, access, to: router)
         addSessions(to: router)
         addRobots(to: router)
+        addUsage(usage, to: router)
         router.addMetrics(metrics)
         return router
     }

@@ -27,6 +27,8 @@ final class StationServer {
     /// A certificate that this station made for itself: what browsers are to show, `AB:CD:…`.
     private(set) var fingerprint: String?
     private var recorder: StationRecorder?
+    private var feed: SessionFeed?
+    private var monitor: MonitorProgram?
     private var offers = OpenOffers()
     private let offerFigures: MetricFamily<Counter>
     private var isEnding = false
@@ -52,7 +54,24 @@ final class StationServer {
         self.host = host
         figures = StationFigures(metrics, host)
         for unit in units { try add(unit) }
-        return try listen(console)
+        let port = try listen(console)
+        feed = SessionFeed(namespace: options.usageNamespace, reactor: reactor, log: options.log) { [unowned self] in
+            robots.values.flatMap { robot in robot.sessions.compactMap(\.usage) }
+        }
+        startMonitor()
+        return port
+    }
+
+    private func startMonitor() {
+        guard let program = options.monitorProgram, let port = options.monitorPort else { return }
+        let log = options.log.with(subject: "monitor")
+        do throws(SystemError) {
+            monitor = try MonitorProgram(program, port: port, namespace: options.usageNamespace, reactor: reactor, log: log)
+        } catch {
+            log.warning(
+                "the usage monitor cannot be started; scripts/build waldo-monitor builds it, and it has to stand beside waldo",
+                ["reason": LogValue(error)])
+        }
     }
 
     private func add(_ unit: RobotUnit) throws {
@@ -72,7 +91,8 @@ final class StationServer {
     }
 
     private func listen(_ console: StaticFiles) throws -> UInt16 {
-        let server = HTTPServer(handler: router(console), reactor: reactor)
+        let usage = try UsageProxy(port: options.monitorPort, namespace: options.usageNamespace, reactor: reactor)
+        let server = HTTPServer(handler: router(console, usage), reactor: reactor)
         server.metrics = HTTPServerMetrics(metrics)
         if options.logsRequests { server.accessLog = options.log.with(subject: "web") }
         http = server
@@ -85,14 +105,16 @@ final class StationServer {
         return port
     }
 
-    /// The robots stop first; then everybody is told.
-    func stop() {
-        guard !isEnding else { return }
+    /// The robots stop first; then everybody is told. `then`: the monitor that was started has ended, too.
+    func stop(then: @escaping () -> Void) {
+        guard !isEnding else { return then() }
         isEnding = true
         for robot in robots.values { robot.shutDown() }
         recorder?.finish()
         for picture in pictures.values { picture.stop() }
         for session in byResource.values { host?.remove(session.peer) }
+        feed = nil
+        if let monitor { monitor.stop(then: then) } else { then() }
     }
 
     // MARK: Sessions

@@ -83,6 +83,7 @@ public final class HTTPServer {
             metrics?.refused.add()
             return socket.close()
         }
+        if let limit = options.kernelBuffer { socket.limitKernelBuffer(limit) }
         accepted &+= 1
         byAddress[address.site] = fromHere + 1
         let connection = HTTPServerConnection(socket, security: security, server: self, number: accepted, at: now)

@@ -16,6 +16,8 @@ public struct HTTPServerOptions: Sendable {
     public var slowestBody = 1000
     /// A reader that takes nothing for so long is cut off.
     public var stallTimeout = Duration.seconds(30)
+    /// Bytes that the kernel holds at most for a reader that is behind; nil: what it thinks right, some megabytes.
+    public var kernelBuffer: Int?
     /// How long requests under way may still take after `drain`.
     public var drainTimeout = Duration.seconds(10)
     /// Whose `X-Forwarded-For`, `Forwarded` and PROXY headers are believed.

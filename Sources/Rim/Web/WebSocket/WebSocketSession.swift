@@ -112,6 +112,10 @@ public final class WebSocketSession {
 
     /// Bytes that the other side has not taken.
     public var backlog: Int { connection.backlog + socket.backlog }
+    /// Messages that the other side has not taken, about: what lies in the socket counts as one.
+    public var waiting: Int { connection.waiting + (connection.output.isEmpty && socket.backlog == 0 ? 0 : 1) }
+    /// Bytes that the kernel has taken since the beginning: a reader that stands still is seen by it.
+    public var taken: Int { socket.taken }
     /// Messages that gave way to newer ones.
     public var dropped: Int { connection.dropped }
 
