@@ -7,8 +7,6 @@ import shutil
 import subprocess
 import sys
 
-import pytest
-
 from conftest import ROOT, wait_until
 from monitor import Publisher, monitor, room  # noqa: F401
 
@@ -48,12 +46,14 @@ def test_the_file(monitor):
 
 
 def test_the_unit(binary, tmp_path):
-    checker = shutil.which("systemd-analyze")
-    if not checker:
-        pytest.skip("no systemd here")
     text = (ROOT / "deploy" / "waldo-monitor.service").read_text()
     program = pathlib.Path(binary).with_name("waldo-monitor")
     assert "ExecStart=/usr/local/bin/waldo-monitor\n" in text
+    rights = "CAP_NET_RAW CAP_DAC_READ_SEARCH CAP_SYS_PTRACE\n"
+    assert f"AmbientCapabilities={rights}" in text and f"CapabilityBoundingSet={rights}" in text
+    checker = shutil.which("systemd-analyze")
+    if not checker:  # containers have no systemd
+        return
     (tmp_path / "waldo-monitor.service").write_text(text.replace("/usr/local/bin/waldo-monitor", str(program)))
     done = subprocess.run([checker, "verify", tmp_path / "waldo-monitor.service"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "waldo-monitor.service" not in done.stderr, done.stderr

@@ -30,6 +30,7 @@ final class MonitorService {
     private var pulse: ReactorTimer?
     private var nextSecond: Instant
     private var isTurnDue = false
+    private var isStopped = false
     private var seconds = 0
 
     /// Seconds.
@@ -100,8 +101,10 @@ final class MonitorService {
 
     /// Tells everybody that it is over, and calls `done` when they have gone, or after a while.
     func stop(_ done: @escaping () -> Void) {
+        isStopped = true
         engine.finish(at: MonotonicClock.now())
         drain()
+        senses?.stop()
         (timer, pulse, senses) = (nil, nil, nil)
         memory?.close()
         memory = nil
@@ -147,6 +150,8 @@ final class MonitorService {
 
     private func turn() {
         isTurnDue = false
+        // The last word has been said.
+        guard !isStopped else { return }
         let now = MonotonicClock.now()
         if now + UsageEngine.slack >= nextSecond { everySecond(at: now) }
         engine.advance(to: now)

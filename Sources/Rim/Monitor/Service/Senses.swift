@@ -38,6 +38,9 @@ final class Senses {
         if isOn(.input) { startDevices() }
     }
 
+    /// Lets go of publishers: what else it holds ends with it.
+    func stop() { subscriptions?.closeAll() }
+
     // MARK: Packets and sockets
 
     private func startCapture() {
