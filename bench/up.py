@@ -15,6 +15,7 @@ from parts import RUNS, SECONDS, show, table
 from processes import BINARY, Failed, Process, Server, free_port, median, progress, until
 
 LOADS = 9
+PRESSES = 200
 ESTOPS = 40
 VIEWERS = (1, 20)
 BITRATE = 1500
@@ -215,20 +216,47 @@ def pictures(page, station):
              "the former, the wait for the next command, the way back"]]
 
 
-def sticks(page):
-    forget(page)
+def press(page):
     # Left and right in turn, so that the robot stays where it is.
-    for number in range(100):
+    for number in range(PRESSES):
         key = "ad"[number % 2]
         page.keyboard.down(key)
         time.sleep(0.11)
         page.keyboard.up(key)
         time.sleep(0.14 + 0.013 * (number % 5))
     time.sleep(1)
+
+
+def bare_keys(browser, station):
+    """The browser's own part: the same keys in a page that shows the same picture and does nothing else."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    try:
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.add_init_script(WATCH)
+        page.route("**/bare", lambda route: route.fulfill(body=MINIMAL.replace("'/whep'", "'/whep/rover'"), content_type="text/html"))
+        page.goto(station.url + "/bare")
+        until(page, "window.waldo && waldo.firstFrameMs !== null")
+        time.sleep(2)
+        forget(page)
+        press(page)
+        taken = page.evaluate("measured.keys.map(key => key.run - key.at)")
+    finally:
+        context.close()
+    return [["key event → handler in a page that only shows the picture, p50 / p99, ms", pair(taken), f"{min(taken):.2f}–{max(taken):.2f}",
+             f"{len(taken)} key presses: what the browser takes by itself"]]
+
+
+def pair(values):
+    return f"{show(quantile(values, .5), 2)} / {show(quantile(values, .99), 2)}"
+
+
+def sticks(page):
+    forget(page)
+    press(page)
     found = page.evaluate(STICKS)
     within, channel, trips = found["page"], found["channel"], found["trips"]
     progress(f"sticks: {len(within)} presses, {len(channel)} commands, {len(trips)} pings")
-    pair = lambda values: f"{show(quantile(values, .5), 2)} / {show(quantile(values, .99), 2)}"
     draw = [one + other for one in within for other in channel]
     return [["stick → wheel command at the driver, p50 / p99, ms", pair(draw), "", "the next two lines, each sample of one with each of the other"],
             ["of it: key event → sent by the page", pair(within), f"{min(within, default=0):.2f}–{max(within, default=0):.2f}", f"{len(within)} key presses"],
@@ -314,6 +342,8 @@ def up():
                     part("pictures", lambda: pictures(page, station))
                     part("sticks", lambda: sticks(page))
                     part("emergency stops", lambda: emergency_stops(page, station))
+                    page.context.close()
+                part("bare keys", lambda: bare_keys(browser, station))
         finally:
             browser.close()
         part("viewers", lambda: crowds(folder))

@@ -41,7 +41,8 @@ final class SimCameras: SimWorker {
     }
 
     func run() {
-        // Drawn by the processor, a picture is sooner done by all of it; the threads for it give way as this one does.
+        // Drawn by the processor, a picture is sooner done by all of it: two threads for each core, as of one each, woken at the same moment, two
+        // often land on one core and take turns there. They give way as this one does.
         unsafe setenv("LP_NUM_THREADS", "\(Self.helpers)", 0)
         let width = cameras.map(\.feed.width).max() ?? 0, height = cameras.map(\.feed.height).max() ?? 0
         var code: Int32 = 0
@@ -64,7 +65,7 @@ final class SimCameras: SimWorker {
         unsafe waldo_eye_free(eye)
     }
 
-    private static var helpers: Int { max(1, min(4, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))) }
+    private static var helpers: Int { max(1, min(8, 2 * Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))) }
 
     private func sleep(until instant: Instant) {
         var time = timespec(tv_sec: Int(instant.nanoseconds / 1_000_000_000), tv_nsec: Int(instant.nanoseconds % 1_000_000_000))
