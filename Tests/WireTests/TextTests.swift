@@ -2,6 +2,19 @@ import Wire
 import XCTest
 
 final class TextTests: XCTestCase {
+    func testPasswordsAreNotShown() {
+        for (text, shown) in [
+            ("rtspsrc location=rtsp://admin:geheim@192.0.2.7/1 ! decodebin", "rtspsrc location=rtsp://admin:…@192.0.2.7/1 ! decodebin"),
+            ("rtsp://admin:a@b/c:d@cam/1", "rtsp://admin:…@cam/1"), ("uri=\"http://u:p@h/\" x", "uri=\"http://u:…@h/\" x"),
+            ("rtspsrc user-id=me user-pw=geheim latency=0", "rtspsrc user-id=me user-pw=… latency=0"),
+            ("a user-pw=\"so und so\" b", "a user-pw=… b"), ("a Password='x y", "a Password=…"),
+            ("wss://h:9/ws?token=abc&room=1", "wss://h:9/ws?token=…&room=1"),
+            ("rtsp://cam:554/live", "rtsp://cam:554/live"), ("http://u@h/a:b", "http://u@h/a:b"),
+            ("videotestsrc ! a=b:c@d", "videotestsrc ! a=b:c@d"),
+            ("://", "://"), ("token=", "token=…"), ("=", "="), ("", ""),
+        ] { XCTAssertEqual(text.withoutPasswords, shown) }
+    }
+
     func testBase64RFC4648Vectors() {
         let vectors = [
             ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),

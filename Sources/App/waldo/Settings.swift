@@ -147,13 +147,14 @@ struct Settings {
         return (width, height)
     }
 
-    /// Everything that is in effect and where it comes from; secrets are not shown.
+    /// Everything that is in effect and where it comes from; secrets are not shown, nor passwords in pipelines and addresses.
     func report(secrets: Set<String>) -> String {
         let width = options.map(\.name.count).max() ?? 0
         return options.map { option in
             let name = option.name + String(repeating: " ", count: width - option.name.count)
             guard let value = values[option.name] else { return "\(name)  \(option.value == nil ? "false" : "(none)")  [default]" }
-            return "\(name)  \(secrets.contains(option.name) ? "(set)" : value.texts.joined(separator: " | "))  [\(value.source)]"
+            let shown = secrets.contains(option.name) ? "(set)" : value.texts.map(\.withoutPasswords).joined(separator: " | ")
+            return "\(name)  \(shown)  [\(value.source)]"
         }.joined(separator: "\n")
     }
 

@@ -22,7 +22,7 @@ func withSources(_ robot: RobotUnit, _ settings: Settings, _ log: Logger) -> Rob
                 log.info(
                     "a camera",
                     [
-                        "name": .text(name), "pipeline": .text(pipeline), "width": .integer(Int64(feed.width)),
+                        "name": .text(name), "pipeline": .text(pipeline.withoutPasswords), "width": .integer(Int64(feed.width)),
                         "height": .integer(Int64(feed.height)), "rate": .integer(Int64(feed.rate)),
                     ])
             }
@@ -31,9 +31,9 @@ func withSources(_ robot: RobotUnit, _ settings: Settings, _ log: Logger) -> Rob
                 let microphone = try MicrophoneSource(pipeline: pipeline, log: log)
                 unit.microphone = microphone.feed
                 endings.append { microphone.stop() }
-                log.info("a microphone", ["pipeline": .text(pipeline)])
+                log.info("a microphone", ["pipeline": .text(pipeline.withoutPasswords)])
             }
-        } catch { fail("\(source): \(error)") }
+        } catch { fail("\(source): \(error)".withoutPasswords) }
         let all = endings
         unit.driver = CameraDriver(robot.driver, cameras: feeds, hasMicrophone: unit.microphone != nil) { for end in all { end() } }
         return unit

@@ -75,7 +75,7 @@
                     let current = try open(pipeline.take())
                     var gave = false
                     try follow(current, isRunning, mayRest: mayRest) { sample in
-                        if failures > 0 { log.info("the \(kind) is back", ["pipeline": .text(description)]) }
+                        if failures > 0 { log.info("the \(kind) is back", ["pipeline": .text(description.withoutPasswords)]) }
                         (failures, gave) = (0, true)
                         take(sample)
                     }
@@ -86,7 +86,10 @@
                     failures += 1
                     log.warning(
                         "the \(kind) is lost",
-                        ["reason": .text("\(error)"), "attempt": .integer(Int64(failures)), "again_in_s": .integer(Int64(pause.seconds))])
+                        [
+                            "reason": .text("\(error)".withoutPasswords), "attempt": .integer(Int64(failures)),
+                            "again_in_s": .integer(Int64(pause.seconds)),
+                        ])
                     self.pause(pause, isRunning)
                 }
             }

@@ -25,7 +25,7 @@ public enum ClientEvent: Sendable, Hashable {
     /// One line for people.
     public var text: String {
         switch self {
-        case .connecting(let server): "Connecting to signaling server: \(Self.visible(server))"
+        case .connecting(let server): "Connecting to signaling server: \(Self.visible(server.withoutPasswords))"
         case .connected: "Connected to signaling server"
         case .waiting: "Waiting for operator..."
         case .offerSent: "Offer sent"
@@ -55,7 +55,7 @@ public enum ClientEvent: Sendable, Hashable {
         object["t"] = .double(t)
         object["event"] = .string(name)
         switch self {
-        case .connecting(let server): object["url"] = .string(server)
+        case .connecting(let server): object["url"] = .string(server.withoutPasswords)
         case .state(let state): object["state"] = .string(state.rawValue)
         case .actionSent(let text), .actionReceived(let text), .notJSON(let text), .warning(let text): object["text"] = .string(text)
         case .frames(let count, let width, let height):
