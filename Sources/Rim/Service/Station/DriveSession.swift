@@ -16,8 +16,8 @@ final class DriveSession {
     private let videoTrack: TransceiverID?
     private let audioTrack: TransceiverID?
     private var fanOut: FanOut?
-    private var controlChannel: DataChannelID?
-    private var stateChannel: DataChannelID?
+    /// A client that opens a channel twice is heard on both, and told things on the newer: an emergency stop counts wherever it comes.
+    private var channels: [(id: DataChannelID, kind: ClientMessage.Channel)] = []
     private var acks = AckMemory()
     private var decoder: OpusDecoder?
     /// The client has come: once.
@@ -123,20 +123,23 @@ final class DriveSession {
     private func handle(_ event: DataChannelEvent) {
         switch event {
         case .opened(let channel, let options):
-            switch ClientMessage.Channel(rawValue: options.label) {
-            case .control: controlChannel = channel
-            case .state:
-                stateChannel = channel
-                send(RobotMessage.welcome(id, robot: robot.id, robot.control).description)
-                sendLease(at: MonotonicClock.now())
-            case nil: complain("channel `\(options.label.prefix(64))`: expected `control` or `state`")
+            guard let kind = ClientMessage.Channel(rawValue: options.label) else {
+                return complain("channel `\(options.label.prefix(64))`: expected `control` or `state`")
             }
+            channels.append((channel, kind))
+            guard kind == .state else { return }
+            send(RobotMessage.welcome(id, robot: robot.id, robot.control).description)
+            sendLease(at: MonotonicClock.now())
         case .closed(let channel):
-            guard channel == controlChannel || channel == stateChannel else { return }
-            if channel == controlChannel { controlChannel = nil } else { stateChannel = nil }
+            guard let index = channels.firstIndex(where: { $0.id == channel }) else { return }
+            channels.remove(at: index)
             robot.with { control, now in control.linkLost(id, at: now) }
         case .message(let channel, let message):
-            if channel == controlChannel { take(message, .control) } else if channel == stateChannel { take(message, .state) }
+            guard let kind = channels.first(where: { $0.id == channel })?.kind else {
+                misunderstood += 1
+                return complain("a message on a channel that is neither `control` nor `state`")
+            }
+            take(message, kind)
         }
     }
 
@@ -203,7 +206,9 @@ final class DriveSession {
 
     // MARK: To the client
 
-    var canTell: Bool { stateChannel != nil }
+    private func newest(_ kind: ClientMessage.Channel) -> DataChannelID? { channels.last { $0.kind == kind }?.id }
+
+    var canTell: Bool { newest(.state) != nil }
 
     func sendLease(at now: Instant) {
         guard canTell, case .object(var message) = RobotMessage.lease(robot.control, for: id, at: now) else { return }
@@ -221,7 +226,7 @@ final class DriveSession {
     }
 
     func send(_ text: String, on channel: ClientMessage.Channel = .state) {
-        guard let target = channel == .control ? controlChannel : stateChannel else { return }
+        guard let target = newest(channel) else { return }
         peer.with { peer, now in
             // A channel that is closing or full: the client is going, or will see by telemetry what it missed.
             do throws(DataChannelError) { try peer.send(.text(text), on: target, at: now) } catch { spared += 1 }
