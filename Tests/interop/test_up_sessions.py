@@ -1,8 +1,11 @@
-"""Clients of `waldo up` that come in other ways than ours: channels opened twice, or under another name."""
+"""Clients of `waldo up` that come in other ways than ours: channels opened twice or under another name, one signalling socket for several sessions."""
 
 import asyncio
+import json
 
 import pytest
+import websockets
+from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from conftest import run_async
 from station import SMALL, Operator, station  # noqa: F401
@@ -61,5 +64,33 @@ def test_what_comes_on_another_channel_is_told_to_be_lost(station):
             ada.say({"type": "estop"}, other)
             await ada.until(lambda: ada.errors, "its message is complained about")
             assert "control" in ada.errors[0] and not ada.safety["latched"], ada.errors
+
+    run_async(play())
+
+
+def test_a_signalling_socket_takes_another_offer_after_the_sessions_end(station):
+    here = station(*SMALL)
+
+    async def session(socket):
+        connection, welcomed = RTCPeerConnection(), asyncio.Event()
+        channel = connection.createDataChannel("state")
+        channel.on("message", lambda _: welcomed.set())
+        await connection.setLocalDescription(await connection.createOffer())
+        await socket.send(json.dumps({"type": "offer", "sdp": connection.localDescription.sdp}))
+        answer = json.loads(await asyncio.wait_for(socket.recv(), 10))
+        assert answer["type"] == "answer", answer
+        await connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+        await asyncio.wait_for(welcomed.wait(), 15)
+        return connection, answer["session"]
+
+    async def play():
+        async with websockets.connect(here.url.replace("http", "ws") + "/api/signal") as socket:
+            connection, first = await session(socket)
+            await connection.close()
+            while (await asyncio.to_thread(here.json, "/api/robots"))["robots"][0]["viewers"]:
+                await asyncio.sleep(0.05)
+            connection, second = await session(socket)
+            assert second != first
+            await connection.close()
 
     run_async(play())

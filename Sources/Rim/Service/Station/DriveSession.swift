@@ -24,6 +24,7 @@ final class DriveSession {
     var onConnected: (() -> Void)?
     /// The session is over: once.
     var onEnd: (() -> Void)?
+    private(set) var isOver = false
     private var complaints = Complaints()
     /// Messages that were not understood.
     private(set) var misunderstood = 0
@@ -101,6 +102,7 @@ final class DriveSession {
     }
 
     private func end() {
+        isOver = true
         // The peer may have more to tell, and may outlive this.
         peer.onEvent = nil
         fanOut?.remove(peer)

@@ -43,7 +43,8 @@ extension StationServer {
             camera = try message["camera"].optional?.string(limit: 64)
         } catch { throw Self.badOffer("\(error)") }
         let answer: SessionDescription
-        if let session = admitted {
+        // Whoever comes back after a break offers anew on the socket that outlived it.
+        if let session = admitted, !session.isOver {
             do { answer = try session.peer.answer(offer) } catch { throw Self.badOffer("\(error)") }
         } else {
             let robot = try robot(socket.request.target["robot"])
