@@ -48,7 +48,7 @@ export class Brake {
   }
 
   #down() {
-    if (this.#control.stop !== 'latched') return this.#control.pull();
+    if (this.#control.stop !== 'latched' || !this.#link.live) return this.#control.pull();
     this.#button.classList.add('holding');
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#clear(), HOLD);

@@ -194,7 +194,7 @@ export class Control extends EventTarget {
     if (this.#link.robot?.drive === 'recorded') return;
     for (const input of this.#inputs) input.release();
     Object.assign(this, { asked: nothing, hold: false, source: null });
-    if (this.stop === 'latched') return;
+    if (this.stop === 'latched' && this.#link.live) return;
     if (this.stop !== 'stopping') {
       this.stop = 'stopping';
       this.stopSince = performance.now();
@@ -257,6 +257,8 @@ export class Control extends EventTarget {
     if (this.#link.live) return;
     for (const input of this.#inputs) input.release();
     Object.assign(this, { asked: nothing, hold: false, source: null });
+    // Somebody else may clear it meanwhile: a latch that cannot be seen is none, and STOP pulls.
+    if (this.stop === 'latched') this.stop = 'clear';
     this.#changed();
   }
 

@@ -232,6 +232,28 @@ def test_a_viewers_stop_stops_the_drivers_robot(station, console):
     driver.page.keyboard.up("w")
 
 
+@pytest.mark.parametrize("way", ["button", "escape"])
+def test_stop_pulls_where_the_latch_is_not_seen_any_more(station, console, way):
+    """A page that last saw the latch knows nothing of a robot that it has lost: here it comes back without."""
+    here = station(*SMALL)
+    page = console(here).ready()
+    page.page.keyboard.press("Escape")
+    page.until("waldo.control.stop === 'latched'", "the page sees the latch")
+    # It finds no session afterwards, and asks over HTTP.
+    page.page.route("**/whep/**", lambda route: route.abort())
+    assert here.stop() is None
+    here.stop = lambda: None
+    page.until("waldo.state !== 'live'", "the link is lost")
+    assert page.get("waldo.control.stop") == "clear"
+    again = station(*SMALL, "--port", here.port)
+    if way == "button":
+        page.page.locator("#stop").dispatch_event("pointerdown", {"button": 0})
+    else:
+        page.page.keyboard.press("Escape")
+    wait_until(lambda: page.page.wait_for_timeout(20) or again.state()["safety"]["latched"], "the robot is latched")
+    page.until("waldo.control.stop === 'latched'", "and the page has seen it")
+
+
 @pytest.mark.parametrize("way", ["hidden", "blurred", "closed", "killed", "stopped"])
 def test_a_page_that_is_gone_does_not_drive(station, console, way):
     here = station(*SMALL)
