@@ -13,6 +13,8 @@ from station import SMALL, Station, hold_until, station  # noqa: F401
 
 ARTEFACTS = ROOT / ".build" / "artefacts"
 SIZES = [(360, 740), (1280, 720), (1920, 1080)]
+# Phones on their side, small tablets, a laptop at 200 %.
+SMALL_SIZES = [(640, 360), (667, 331), (740, 360), (844, 390), (720, 480), (722, 481), (800, 600), (960, 540), (1024, 552), (1180, 500), (1180, 640)]
 
 # A gamepad of the standard mapping: the page sees what `pad` holds.
 GAMEPAD = """(() => {
@@ -24,7 +26,7 @@ GAMEPAD = """(() => {
 
 # What sticks out of the window, and what can be pressed and covers another.
 LAYOUT_FAULTS = """() => {
-    const shown = [...document.querySelectorAll('button, select, input, a')].filter(e => e.checkVisibility({ visibilityProperty: true })
+    const shown = [...document.querySelectorAll('button, select, input, a, .pad')].filter(e => e.checkVisibility({ visibilityProperty: true })
         && e.getBoundingClientRect().width > 0);
     const boxes = shown.map(e => [e.getAttribute('aria-label') || e.textContent.trim() || e.id, e.getBoundingClientRect(), e]);
     const found = [];
@@ -34,7 +36,13 @@ LAYOUT_FAULTS = """() => {
         if (!e.contains(f) && !f.contains(e) && Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
             && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2) found.push(`${name} covers ${other}`);
     if (document.documentElement.scrollWidth > innerWidth) found.push('the page scrolls sideways');
-    return found; }"""
+    for (const panel of document.querySelectorAll('#situation, #lease, #motion')) {
+        const words = document.createRange(), box = panel.getBoundingClientRect();
+        words.selectNodeContents(panel);
+        for (const line of words.getClientRects())
+            if (line.width > 1 && (line.top < box.top - 1 || line.bottom > box.bottom + 1)) found.push(`${panel.id} is too small for its words`);
+    }
+    return [...new Set(found)]; }"""
 
 
 class Console:
@@ -319,3 +327,18 @@ def test_the_drive_screen_fits(station, console, size, scheme):
     page.page.screenshot(path=ARTEFACTS / f"drive-{size[0]}x{size[1]}-{scheme}.png")
     assert page.layout_faults() == []
     assert page.faults == []
+
+
+@pytest.mark.parametrize("touch", [False, True])
+def test_the_drive_screen_fits_small_windows(station, console, touch):
+    """Above all STOP is in the window, and no thumb pad lies on what can be pressed."""
+    here = station(*SMALL)
+    page = console(here, has_touch=touch, is_mobile=touch).ready()
+    page.take_control()
+    faults = {}
+    for width, height in SMALL_SIZES:
+        page.page.set_viewport_size({"width": width, "height": height})
+        wait_until(lambda: page.get(f"innerWidth === {width} && innerHeight === {height}"), "the window has its size")
+        if found := page.layout_faults():
+            faults[f"{width}x{height}"] = found
+    assert faults == {}
