@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 import websockets
@@ -92,5 +93,77 @@ def test_a_signalling_socket_takes_another_offer_after_the_sessions_end(station)
             connection, second = await session(socket)
             assert second != first
             await connection.close()
+
+    run_async(play())
+
+
+# A WHEP client whose address has changed sends its new credentials alone, and puts those it gets into the answer that it has.
+RESTART = """async () => {
+    const value = (name, text) => text.match(new RegExp(`a=${name}:(\\\\S+)`))[1];
+    const until = async condition => { while (!await condition()) await new Promise(resolve => setTimeout(resolve, 50)); };
+    const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+    pc.addTransceiver('video', { direction: 'recvonly' });
+    const channel = pc.createDataChannel('state');
+    let heard = 0;
+    channel.onmessage = () => heard++;
+    await pc.setLocalDescription();
+    const created = await fetch('/whep/rover',
+        { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription.sdp });
+    let answer = await created.text();
+    await pc.setRemoteDescription({ type: 'answer', sdp: answer });
+    await until(() => heard > 0);
+    await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
+    const ours = pc.localDescription.sdp;
+    const restarted = await fetch(created.headers.get('Location'),
+        { method: 'PATCH', headers: { 'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': '*' },
+          body: `a=ice-ufrag:${value('ice-ufrag', ours)}\r\na=ice-pwd:${value('ice-pwd', ours)}\r\n` });
+    const fragment = await restarted.text();
+    for (const name of ['ice-ufrag', 'ice-pwd']) answer = answer.replace(new RegExp(`a=${name}:\\\\S+`, 'g'), `a=${name}:${value(name, fragment)}`);
+    await pc.setRemoteDescription({ type: 'answer', sdp: answer });
+    let transport;
+    await until(async () => {
+        transport = [...(await pc.getStats()).values()].find(each => each.type === 'transport');
+        return transport.iceLocalUsernameFragment === value('ice-ufrag', ours) && transport.iceState === 'connected';
+    });
+    const before = heard;
+    await until(() => heard > before + 10);
+    pc.close();
+    return restarted.status; }"""
+
+
+def test_a_browser_restarts_ice_by_its_credentials_alone(station, chromium):
+    here = station(*SMALL)
+    page = chromium.new_page()
+    page.goto(here.url.replace("127.0.0.1", "localhost") + "/api/health")
+    assert page.evaluate(RESTART) == 200
+    page.close()
+
+
+def test_other_credentials_in_a_fragment_restart_ice(station):
+    """The answers by RFC 9725 clause 4.3.3, to a client that does not go on to the new path."""
+    here = station(*SMALL)
+    fragment = "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\nm=application 9 UDP/DTLS/SCTP 0\r\na=mid:0\r\na=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n"
+
+    async def play():
+        async with Operator(here) as ada:
+            async def patch(text, kind="application/trickle-ice-sdpfrag"):
+                return await asyncio.to_thread(here.request, "PATCH", ada.location, text, {"Content-Type": kind})
+
+            def attribute(name, text):
+                return re.search(f"a={name}:(\\S+)", text)[1]
+
+            ours = ada.pc.localDescription.sdp
+            same = fragment.format(attribute("ice-ufrag", ours), attribute("ice-pwd", ours))
+            assert (await patch(same)).status == 204
+            assert (await patch("nonsense")).status == 400
+            restarted = await patch(fragment.format("fresh", "n" * 24), "Application/Trickle-ICE-SDPfrag; charset=utf-8")
+            assert restarted.status == 200 and restarted.headers["Content-Type"] == "application/trickle-ice-sdpfrag"
+            text = restarted.text.decode()
+            before = ada.pc.remoteDescription.sdp
+            assert attribute("ice-ufrag", text) != attribute("ice-ufrag", before), "credentials of its own are new, too"
+            assert "a=candidate:" in text and "a=ice-lite" in text, text
+            # Until the client is heard on the new path the old one carries on.
+            ada.say({"type": "estop"}, ada.control)
+            await ada.until(lambda: ada.safety["latched"], "the session goes on")
 
     run_async(play())

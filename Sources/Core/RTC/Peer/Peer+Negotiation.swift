@@ -4,6 +4,7 @@ import Wire
 extension Peer {
     public var signalingState: SignalingState { negotiator.signalingState }
     public var session: NegotiatedSession? { negotiator.session }
+    public var remoteDescription: SessionDescription? { negotiator.remoteDescription }
     /// All local candidates of this generation are there.
     public var gatheringIsComplete: Bool { ice.gatheringState == .complete }
     public var localCandidates: [IceCandidate] { ice.localCandidates }

@@ -83,6 +83,12 @@ public final class PeerSession {
         return try outcome!.get()
     }
 
+    /// Answers a fragment that restarts ICE (RFC 9725 clause 4.3.3); nil: it brings candidates alone, which servers that are reached need not know.
+    public func answer(_ fragment: TrickleFragment) throws(NegotiationError) -> TrickleFragment? {
+        guard let offer = peer.remoteDescription, let restart = fragment.restart(of: offer) else { return nil }
+        return TrickleFragment(restartedBy: try answer(restart))
+    }
+
     /// Where the peer is, as far as it has nominated a path.
     var selectedAddress: SocketAddress? { peer.selectedPair?.remote.address }
 

@@ -86,7 +86,7 @@ extension StationServer {
     }
 
     private func offer(_ request: HTTPRequest) throws -> HTTPResponse {
-        guard request.fields["Content-Type"]?.hasPrefix("application/sdp") == true else {
+        guard Self.mediaType(of: request) == "application/sdp" else {
             throw HTTPProblem(.unsupportedMediaType, "content_type", "expected Content-Type: application/sdp")
         }
         let robot = try robot(request.parameters["robot"])
@@ -98,19 +98,28 @@ extension StationServer {
         return HTTPResponse(.created, fields: fields, body: .bytes(Array(admission.answer.description.utf8)))
     }
 
-    /// Trickled candidates need no answer: clients reach us, not we them. A whole new offer is a renegotiation or an ICE restart.
+    /// Trickled candidates need no answer: clients reach us, not we them. Other credentials with them restart ICE; a whole new offer may do so,
+    /// too, and is a renegotiation.
     private func change(_ request: HTTPRequest) throws -> HTTPResponse {
-        let session = try session(request.parameters["session"])
-        let type = request.fields["Content-Type"] ?? ""
-        if type.hasPrefix("application/trickle-ice-sdpfrag") { return HTTPResponse(.noContent) }
-        guard type.hasPrefix("application/sdp") else {
-            throw HTTPProblem(
-                .unsupportedMediaType, "content_type", "expected Content-Type: application/trickle-ice-sdpfrag or application/sdp")
-        }
+        let peer = try session(request.parameters["session"]).peer
+        let type = Self.mediaType(of: request)
         do {
-            let offer = try SessionDescription(parsing: request.body)
-            return .text(try session.peer.answer(offer).description, type: "application/sdp")
-        } catch { throw Self.badOffer("\(error)") }
+            switch type {
+            case "application/trickle-ice-sdpfrag":
+                let fragment = try TrickleFragment(parsing: String(decoding: request.body, as: UTF8.self))
+                guard let answer = try peer.answer(fragment) else { return HTTPResponse(.noContent) }
+                return .text(answer.description, type: type)
+            case "application/sdp": return .text(try peer.answer(try SessionDescription(parsing: request.body)).description, type: type)
+            default:
+                throw HTTPProblem(
+                    .unsupportedMediaType, "content_type", "expected Content-Type: application/trickle-ice-sdpfrag or application/sdp")
+            }
+        } catch { throw error as? HTTPProblem ?? Self.badOffer("\(error)") }
+    }
+
+    /// In small letters, without parameters (RFC 9110 clause 8.3.1).
+    private static func mediaType(of request: HTTPRequest) -> String {
+        (request.fields["Content-Type"] ?? "").prefix { $0 != ";" && $0 != " " }.lowercased()
     }
 
     // MARK: Robots
