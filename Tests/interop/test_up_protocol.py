@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import pathlib
+import re
 import signal
 
 import pytest
@@ -316,3 +318,37 @@ def test_what_was_recorded_is_replayed(binary, station, tmp_path):
     summary = json.loads(done.stdout)
     assert summary["files"][0]["complete"] and summary["stops"]["silence"] == 1, summary
     assert summary["distance_m"] > 0.05, summary
+
+
+def test_the_end_of_the_terminal_ends_it_as_ctrl_c_does(binary, station, tmp_path):
+    import subprocess
+
+    here = station(*SMALL, "--record")
+
+    async def play():
+        async with Operator(here) as ada:
+            await ada.acquire()
+            await ada.rest()
+            await ada.keep(vx=0.1, until=lambda: ada.is_moving, what="it moves")
+            here.process.send_signal(signal.SIGHUP)
+            assert await asyncio.to_thread(here.process.wait, 15) == 0
+
+    run_async(play())
+    here.stop = lambda: None
+    [file] = (tmp_path / "recordings").glob("*.mcap")
+    summary = json.loads(subprocess.run([binary, "replay", str(file), "--json"], capture_output=True, timeout=30, check=True).stdout)
+    assert summary["files"][0]["complete"] and summary["stops"] == {"manual": 1}, summary
+
+
+def test_nohup_keeps_it(binary):
+    import subprocess
+
+    process = subprocess.Popen(
+        ["nohup", binary, "up", "--port", "0", *SMALL], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert any("Ctrl+C" in line for line in process.stdout)
+        blocked = re.search(r"SigBlk:\s*(\S+)", pathlib.Path(f"/proc/{process.pid}/status").read_text())[1]
+        assert not int(blocked, 16) & 1 << signal.SIGHUP - 1, "SIGHUP is left to be ignored"
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(15) == 0

@@ -44,15 +44,16 @@ func runSignal(_ arguments: [String]) -> Never {
     }
     end.wait(
         patience: 3,
-        onHangup: {
-            guard let path = settings.text("token-file") else { return }
-            do {
-                let tokens = try readTokens(path, options.hasRooms)
-                Task { await server.admit(by: tokens) }
-                options.log.info("read the tokens again", ["tokens": .integer(Int64(tokens.count))])
-            } catch {
-                options.log.error(
-                    "cannot read the tokens again: those from before still hold", ["file": .text(path), "error": LogValue(error)])
+        onHangup: settings.text("token-file").map { path in
+            {
+                do {
+                    let tokens = try readTokens(path, options.hasRooms)
+                    Task { await server.admit(by: tokens) }
+                    options.log.info("read the tokens again", ["tokens": .integer(Int64(tokens.count))])
+                } catch {
+                    options.log.error(
+                        "cannot read the tokens again: those from before still hold", ["file": .text(path), "error": LogValue(error)])
+                }
             }
         }
     ) {
