@@ -238,6 +238,13 @@ def test_pages_of_other_sites_and_names_that_lead_here_are_refused(station):
     assert answer.status == 200 and not {"X-Evil", "Set-Cookie"} & set(answer.headers)
 
 
+def test_another_address_of_this_machine_is_named_and_answers(station):
+    here = station(*SMALL, "--bind", "127.0.0.2", address="127.0.0.2")
+    assert f"Open http://127.0.0.2:{here.port}/ in a browser." in here.log
+    assert here.request("GET", "/api/robots").status == 200
+    assert here.request("GET", "/api/robots", fields={"Host": "evil.example"}).status == 403
+
+
 def test_pictures_by_http(station):
     here = station(*SMALL)
     for path in ["/snapshot.jpg", "/api/robots/rover/snapshot.jpg?camera=room"]:

@@ -48,7 +48,9 @@ private func announce(_ options: StationOptions, port: UInt16, fingerprint: Stri
     let query = options.token.map { "/?token=\($0)" } ?? "/"
     var addresses: [String] = []
     for place in places {
-        let address = "\(scheme)://\(place.isLoopback ? "localhost" : host(of: place)):\(port)\(query)"
+        // Others of this machine's own (127.0.0.2) are not what the name stands for.
+        let name = ["127.0.0.1", "::1"].contains("\(place)") ? "localhost" : host(of: place)
+        let address = "\(scheme)://\(name):\(port)\(query)"
         if !addresses.contains(address) { addresses.append(address) }
     }
     say("Open \(addresses.first ?? "\(scheme)://localhost:\(port)\(query)") in a browser.")

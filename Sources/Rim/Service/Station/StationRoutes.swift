@@ -21,7 +21,7 @@ extension StationServer {
         let isLocal = options.bind.allSatisfy(\.isLoopback)
         let access = StationAccess(
             token: options.token, viewerToken: options.viewerToken,
-            hosts: options.token == nil && isLocal ? ["localhost", "127.0.0.1", "::1"] : nil)
+            hosts: options.token == nil && isLocal ? Set(["localhost", "127.0.0.1", "::1"] + options.bind.map { "\($0)" }) : nil)
         common.authenticate = { request throws(HTTPProblem) in try access.user(of: request) }
         let router = Router(common)
         addConsole(console, access, to: router)
