@@ -167,3 +167,29 @@ def test_other_credentials_in_a_fragment_restart_ice(station):
             await ada.until(lambda: ada.safety["latched"], "the session goes on")
 
     run_async(play())
+
+
+def test_a_picture_may_be_asked_for_later(station):
+    """Channels first, then a new offer with a picture and sound: a program that looks only when it drives."""
+    here = station(*SMALL)
+
+    async def play():
+        async with Operator(here) as ada:
+            kinds = {}
+
+            @ada.pc.on("track")
+            def heard(track):
+                kinds[track.kind] = asyncio.ensure_future(track.recv())
+
+            ada.pc.addTransceiver("video", direction="recvonly")
+            ada.pc.addTransceiver("audio", direction="recvonly")
+            await ada.pc.setLocalDescription(await ada.pc.createOffer())
+            answer = await asyncio.to_thread(
+                here.request, "PATCH", ada.location, ada.pc.localDescription.sdp, {"Content-Type": "application/sdp"})
+            assert answer.status == 200, answer
+            await ada.pc.setRemoteDescription(RTCSessionDescription(answer.text.decode(), "answer"))
+            await ada.until(lambda: len(kinds) == 2, "both tracks are there")
+            for frame in kinds.values():
+                await asyncio.wait_for(frame, 20)
+
+    run_async(play())

@@ -13,8 +13,8 @@ final class DriveSession {
     let peer: PeerSession
     let robot: RobotHost
     let camera: VideoSource?
-    private let videoTrack: TransceiverID?
-    private let audioTrack: TransceiverID?
+    private var videoTrack: TransceiverID?
+    private var audioTrack: TransceiverID?
     private var fanOut: FanOut?
     /// A client that opens a channel twice is heard on both, and told things on the newer: an emergency stop counts wherever it comes.
     private var channels: [(id: DataChannelID, kind: ClientMessage.Channel)] = []
@@ -49,10 +49,8 @@ final class DriveSession {
         }
     }
 
-    init(
-        _ id: SessionID, peer: PeerSession, robot: RobotHost, camera: VideoSource?, video: TransceiverID?, audio: TransceiverID?
-    ) {
-        (self.id, self.peer, self.robot, self.camera, videoTrack, audioTrack) = (id, peer, robot, camera, video, audio)
+    init(_ id: SessionID, peer: PeerSession, robot: RobotHost, camera: VideoSource?) {
+        (self.id, self.peer, self.robot, self.camera) = (id, peer, robot, camera)
         peer.onEvent = { [unowned self] event in handle(event) }
     }
 
@@ -65,6 +63,30 @@ final class DriveSession {
     }
 
     // MARK: The peer
+
+    /// Answers an offer. A later one may ask for a picture or sound that those before did not.
+    func answer(_ offer: SessionDescription) throws(NegotiationError) -> SessionDescription {
+        addTracks(for: offer)
+        let answer = try peer.answer(offer)
+        if connectedSince != nil {
+            begin()
+            if let videoTrack { fanOut?.add(peer, videoTrack) }
+        }
+        return answer
+    }
+
+    private func addTracks(for offer: SessionDescription) {
+        func wants(_ kind: MediaSection.Kind) -> Bool { offer.media.contains { $0.kind == kind && !$0.isRejected } }
+        peer.with { peer, _ in
+            if videoTrack == nil, wants(.video), !robot.video.isEmpty {
+                videoTrack = peer.addTransceiver(.video, direction: .sendonly, streamID: robot.id, trackID: "video")
+            }
+            if audioTrack == nil, wants(.audio), robot.sound != nil || robot.unit.hear != nil {
+                audioTrack = peer.addTransceiver(
+                    .audio, direction: robot.sound == nil ? .recvonly : .sendrecv, streamID: robot.id, trackID: "audio")
+            }
+        }
+    }
 
     private func handle(_ event: PeerEvent) {
         switch event {

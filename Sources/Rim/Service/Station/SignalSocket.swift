@@ -45,7 +45,7 @@ extension StationServer {
         let answer: SessionDescription
         // Whoever comes back after a break offers anew on the socket that outlived it.
         if let session = admitted, !session.isOver {
-            do { answer = try session.peer.answer(offer) } catch { throw Self.badOffer("\(error)") }
+            do { answer = try session.answer(offer) } catch { throw Self.badOffer("\(error)") }
         } else {
             let robot = try robot(socket.request.target["robot"])
             let admission = try admit(offer, to: robot, camera: camera, by: socket.request)

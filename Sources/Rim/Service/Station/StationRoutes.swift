@@ -101,15 +101,15 @@ extension StationServer {
     /// Trickled candidates need no answer: clients reach us, not we them. Other credentials with them restart ICE; a whole new offer may do so,
     /// too, and is a renegotiation.
     private func change(_ request: HTTPRequest) throws -> HTTPResponse {
-        let peer = try session(request.parameters["session"]).peer
+        let session = try session(request.parameters["session"])
         let type = Self.mediaType(of: request)
         do {
             switch type {
             case "application/trickle-ice-sdpfrag":
                 let fragment = try TrickleFragment(parsing: String(decoding: request.body, as: UTF8.self))
-                guard let answer = try peer.answer(fragment) else { return HTTPResponse(.noContent) }
+                guard let answer = try session.peer.answer(fragment) else { return HTTPResponse(.noContent) }
                 return .text(answer.description, type: type)
-            case "application/sdp": return .text(try peer.answer(try SessionDescription(parsing: request.body)).description, type: type)
+            case "application/sdp": return .text(try session.answer(try SessionDescription(parsing: request.body)).description, type: type)
             default:
                 throw HTTPProblem(
                     .unsupportedMediaType, "content_type", "expected Content-Type: application/trickle-ice-sdpfrag or application/sdp")

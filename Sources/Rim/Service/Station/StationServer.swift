@@ -142,8 +142,7 @@ final class StationServer {
             host.remove(peer)
             throw Self.noRoom
         }
-        let (video, audio) = tracks(for: offer, peer, robot)
-        let session = DriveSession(id, peer: peer, robot: robot, camera: source, video: video, audio: audio)
+        let session = DriveSession(id, peer: peer, robot: robot, camera: source)
         robot.add(session)
         let resource = Hex.encode((0..<16).map { _ in UInt8.random(in: .min ... .max) })
         byResource[resource] = session
@@ -154,7 +153,7 @@ final class StationServer {
             byResource[resource] = nil
         }
         do {
-            let answer = try peer.answer(offer)
+            let answer = try session.answer(offer)
             guard !answer.media.allSatisfy(\.isRejected) else {
                 throw HTTPProblem(
                     .unprocessableContent, "nothing_accepted",
@@ -210,20 +209,6 @@ final class StationServer {
             throw HTTPProblem(.notFound, "no_camera", "camera: expected one of \(names), got \(name)")
         }
         return source
-    }
-
-    private func tracks(for offer: SessionDescription, _ peer: PeerSession, _ robot: RobotHost) -> (TransceiverID?, TransceiverID?) {
-        func wants(_ kind: MediaSection.Kind) -> Bool { offer.media.contains { $0.kind == kind && !$0.isRejected } }
-        return peer.with { peer, _ in
-            let video =
-                wants(.video) && !robot.video.isEmpty
-                ? peer.addTransceiver(.video, direction: .sendonly, streamID: robot.id, trackID: "video") : nil
-            let audio =
-                wants(.audio) && (robot.sound != nil || robot.unit.hear != nil)
-                ? peer.addTransceiver(.audio, direction: robot.sound == nil ? .recvonly : .sendrecv, streamID: robot.id, trackID: "audio")
-                : nil
-            return (video, audio)
-        }
     }
 
     private func configuration(_ host: PeerHost) -> PeerConfiguration {
