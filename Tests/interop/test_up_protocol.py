@@ -275,6 +275,14 @@ def test_settings_come_from_the_file_the_environment_and_the_command_line(binary
     assert refused.returncode == 2 and "bitrate: expected a text, a number, true or false" in refused.stderr, refused.stderr
 
 
+@pytest.mark.parametrize("variable, value", [("WALDO_SIZE", "63x64"), ("WALDO_QUALITY", "ultra"), ("WALDO_LOG_LEVEL", "loud"), ("WALDO_LOG_FORMAT", "xml")])
+def test_what_up_would_refuse_config_refuses_with_where_it_comes_from(binary, variable, value):
+    import subprocess
+
+    shown = subprocess.run([binary, "config"], capture_output=True, text=True, env={**os.environ, variable: value}, timeout=10)
+    assert shown.returncode == 2 and f"{variable}: expected" in shown.stderr and f"`{value}`" in shown.stderr, (shown.returncode, shown.stderr)
+
+
 @pytest.mark.parametrize("options, words", [
     (["--port", "x"], ["--port", "whole number", "`x`"]),
     (["--profile", "moon"], ["--profile", "lan, wan", "`moon`"]),

@@ -31,8 +31,8 @@ struct LogOptions {
 
     init(_ settings: Settings) {
         self.init(
-            level: settings.text("log-level"), format: settings.text("log-format"), redacts: settings.isOn("log-redact"),
-            requests: settings.isOn("access-log"))
+            level: settings.choice("log-level", LogLevel.allCases.map(\.name)), format: settings.choice("log-format", ["text", "json"]),
+            redacts: settings.isOn("log-redact"), requests: settings.isOn("access-log"))
     }
 
     /// Also sets the program's level.

@@ -36,7 +36,9 @@ func runConfig(_ arguments: [String]) -> Never {
     let usage =
         "usage: waldo config [OPTIONS OF waldo up]\n\nPrints the settings of `waldo up` that are in effect, and where each comes from."
     let settings = Settings(UpSettings.options, arguments, usage: usage)
+    // What `up` would refuse is refused here, too.
     _ = UpSettings.station(settings)
+    _ = simulation(settings)
     say(settings.report(secrets: UpSettings.secrets))
     exit(0)
 }

@@ -6,17 +6,20 @@ import Wire
 /// The robot of `waldo up`: the simulated one.
 func makeRobot(_ settings: Settings, _ log: Logger) -> RobotUnit {
     checkSources(settings)
-    let (width, height) = settings.size("size")
-    let quality = SimOptions.Quality(rawValue: settings.choice("quality", SimOptions.Quality.allCases.map(\.rawValue)))!
     let driver: SimDriver
-    do throws(SimError) {
-        driver = try SimDriver(SimOptions(world: settings.text("world"), quality: quality, width: width, height: height))
-    } catch { failToStart(error) }
+    do throws(SimError) { driver = try SimDriver(simulation(settings)) } catch { failToStart(error) }
     var unit = RobotUnit(
         id: "rover", driver: driver, cameras: driver.cameras, microphone: driver.microphone, hear: { driver.hear($0) })
     unit.figures = figures(of: driver)
     log.info("a simulated robot", ["world": .text(driver.world), "renderer": .text(driver.renderer)])
     return withSources(unit, settings, log)
+}
+
+/// What the simulated robot is told.
+func simulation(_ settings: Settings) -> SimOptions {
+    let (width, height) = settings.size("size")
+    let quality = SimOptions.Quality(rawValue: settings.choice("quality", SimOptions.Quality.allCases.map(\.rawValue)))!
+    return SimOptions(world: settings.text("world"), quality: quality, width: width, height: height)
 }
 
 private func figures(of driver: SimDriver) -> [RobotUnit.Figure] {
