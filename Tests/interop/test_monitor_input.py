@@ -20,7 +20,7 @@ def test_a_folder_that_is_missing_and_appears(monitor, room):
     found = here.detectors()["input"]
     assert found["mode"] == "off" and "/dev/input" in found["error"], found
     assert 'detector="input"} 0' in here.request("/metrics", {"Accept": "text/plain"}).text
-    inside = lambda *command: subprocess.run(["nsenter", "--mount", "--target", str(here.process.pid), *command], check=True, timeout=10)
+    inside = lambda *command: subprocess.run(["nsenter", "--mount", "--root", "--target", str(here.process.pid), *command], check=True, timeout=10)
     inside("sh", "-c", "mkdir /dev/input && mkfifo /dev/input/event0 && echo x > /dev/input/event1 && mkdir /dev/input/event2 && "
                        "ln -s event2 /dev/input/js0 && ln -s nowhere /dev/input/event3")
     wait_until(lambda: here.detectors()["input"]["mode"] != "off", "it has seen the folder", 15)
