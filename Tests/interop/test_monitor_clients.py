@@ -127,7 +127,7 @@ def test_a_client_that_reads_nothing(monitor, room):
         assert deaf.raw(frame(1, b'{"type":"get_state"}')) and time.monotonic() - began < 30
         time.sleep(0.025)
     wait_until(lambda: here.json("/status")["connected_clients"] == 1, "it is closed", 25)
-    assert 9.5 < time.monotonic() - began < 30
+    assert time.monotonic() - began > 9.5
     assert "took nothing for 10 s" in here.log
     with Publisher(room, 5555):
         other.wait("teleoperation_started")
