@@ -36,7 +36,7 @@ extension FuzzTarget {
         case .ping: break
         case .hello(let name, let isBlind): control.introduce(id, name: name, isBlind: isBlind)
         case .lease(let action, _): _ = try? control.lease(action, id, at: now)
-        case .action(let action, let epoch, _): _ = try? control.action(action, epoch: epoch, from: id, at: now)
+        case .action(let action, let epoch, _): _ = try? control.action(action, epoch: epoch, from: id, at: now) { _ in }
         case .mode(let mode, let epoch, _): _ = try? control.setMode(mode, epoch: epoch, from: id, at: now)
         case .clear(let epoch, _): _ = try? control.clearEmergencyStop(id, epoch: epoch, at: now)
         }

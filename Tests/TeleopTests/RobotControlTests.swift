@@ -45,7 +45,7 @@ final class RobotControlTests: XCTestCase {
             refused { control, now throws(TeleopRefusal) in try control.lease(action, boss, at: now) }
         }
         refused { control, now throws(TeleopRefusal) in
-            try control.action(RobotAction(name: "treat"), epoch: control.lease.epoch, from: boss, at: now)
+            try control.action(RobotAction(name: "treat"), epoch: control.lease.epoch, from: boss, at: now) { _ in XCTFail("begun") }
         }
         refused { control, now throws(TeleopRefusal) in try control.setMode(.full, epoch: control.lease.epoch, from: boss, at: now) }
         refused { control, now throws(TeleopRefusal) in try control.clearEmergencyStop(boss, epoch: 0, at: now) }
@@ -149,21 +149,77 @@ final class RobotControlTests: XCTestCase {
         var harness = ControlHarness()
         let ada = try harness.driver(), bob = harness.join()
         let epoch = harness.control.lease.epoch
+        var begun: [RobotAction] = []
         func outcome(_ name: String, _ argument: String = "", epoch: UInt32, _ id: SessionID) -> String? {
             do throws(TeleopRefusal) {
                 try harness.act { control, now throws(TeleopRefusal) in
-                    try control.action(RobotAction(name: name, argument: argument), epoch: epoch, from: id, at: now)
+                    try control.action(RobotAction(name: name, argument: argument), epoch: epoch, from: id, at: now) { action in
+                        begun.append(action)
+                    }
                 }
                 return nil
             } catch { return error.code }
         }
         XCTAssertNil(outcome("treat", epoch: epoch, ada))
+        XCTAssertEqual(begun, [RobotAction(name: "treat")])
         XCTAssertEqual(outcome("treat", epoch: epoch, bob), "not_holder")
         XCTAssertEqual(outcome("treat", epoch: epoch - 1, ada), "old_epoch")
         XCTAssertEqual(outcome("explode", epoch: epoch, ada), "unknown_action")
         XCTAssertEqual(outcome("sound", "roar", epoch: epoch, ada), "bad_argument")
         harness.control.emergencyStop(by: "x", at: harness.now)
         XCTAssertEqual(outcome("treat", epoch: harness.control.lease.epoch, ada), "estop")
+        XCTAssertEqual(begun.count, 1)
+    }
+
+    func testWhatADriverSaysOfAnActionIsItsOutcome() throws {
+        var harness = ControlHarness()
+        let ada = try harness.driver()
+        for (error, code) in [
+            (RobotActionError.argument("red", expected: "a colour #rrggbb"), "bad_argument"), (.notNow("once more in a second"), "not_now"),
+            (.unknown("treat", known: []), "unknown_action"),
+        ] {
+            harness.events = []
+            let act = { (control: inout RobotControl, now: Instant) throws(TeleopRefusal) in
+                try control.action(RobotAction(name: "treat"), epoch: control.lease.epoch, from: ada, at: now) {
+                    _ throws(RobotActionError) in throw error
+                }
+            }
+            XCTAssertThrowsError(try harness.act(act)) { XCTAssertEqual(($0 as? TeleopRefusal)?.code, code) }
+            let refusal = TeleopRefusal(code, error.description)
+            XCTAssertEqual(harness.events, [.decided(.action(RobotAction(name: "treat")), refusal: refusal, from: ada)])
+        }
+    }
+
+    func testEachThingAskedOnceIsAnEventWithWhatBecameOfIt() throws {
+        var harness = ControlHarness()
+        let ada = try harness.driver(), bob = harness.join(.viewer)
+        let epoch = harness.control.lease.epoch
+        harness.events = []
+        try harness.act { control, now throws(TeleopRefusal) in try control.setMode(.slow, epoch: epoch, from: ada, at: now) }
+        XCTAssertEqual(harness.events, [.decided(.mode(.slow), refusal: nil, from: ada)])
+        func refused(_ command: DiscreteCommand, _ act: (inout RobotControl, Instant) throws(TeleopRefusal) -> Void, line: UInt = #line) {
+            harness.events = []
+            XCTAssertThrowsError(try harness.act(act), line: line) { error in
+                XCTAssertEqual(harness.events, [.decided(command, refusal: error as? TeleopRefusal, from: bob)], line: line)
+            }
+        }
+        refused(.mode(.full)) { control, now throws(TeleopRefusal) in try control.setMode(.full, epoch: epoch, from: bob, at: now) }
+        refused(.lease(.acquire)) { control, now throws(TeleopRefusal) in try control.lease(.acquire, bob, at: now) }
+        refused(.clear) { control, now throws(TeleopRefusal) in try control.clearEmergencyStop(bob, epoch: epoch, at: now) }
+    }
+
+    func testWhatAStrangerSendsIsNoNewsToTheDriver() throws {
+        var harness = ControlHarness()
+        let ada = try harness.driver(), bob = harness.join(), cleo = harness.join(.viewer)
+        harness.drive(ada, Velocity(vx: 0.05))
+        harness.drive(bob, Velocity(vx: 0.7))
+        XCTAssertEqual(harness.control.lastVerdict?.refused, .authority)
+        XCTAssertEqual(harness.control.lastVerdict(for: bob)?.refused, .authority)
+        for id in [ada, cleo, nil] { XCTAssertEqual(harness.control.lastVerdict(for: id)?.asked.vx, 0.05) }
+        // What was said before counts no longer when another drives.
+        try harness.act { control, now throws(TeleopRefusal) in try control.lease(.transfer(to: bob), ada, at: now) }
+        harness.drive(bob, Velocity(vx: 0.06))
+        for id in [ada, bob, cleo, nil] { XCTAssertEqual(harness.control.lastVerdict(for: id)?.asked.vx, 0.06) }
     }
 
     func testADriverThatFallsSilentOrDoesNotStopIsAFault() throws {

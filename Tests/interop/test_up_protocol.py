@@ -119,7 +119,10 @@ def test_the_end_of_a_session_that_drives_stops_at_once(station, end):
             if end == "close":
                 await ada.pc.close()
             elif end == "delete":
-                await asyncio.to_thread(here.request, "DELETE", ada.location)
+                elsewhere = ada.location.replace("/rover/", "/dog/")
+                assert (await asyncio.to_thread(here.request, "DELETE", elsewhere)).status == 404, "no robot of that name has it"
+                await ada.keep(0.2, vx=0.1)
+                assert (await asyncio.to_thread(here.request, "DELETE", ada.location)).status == 200
             else:
                 ada.control.close()
             await bob.until(lambda: any(event["type"] == "stop" for event in bob.events), "the stop is told")
@@ -187,10 +190,34 @@ def test_actions_are_acknowledged_once_and_done_once(station):
             await ada.until(lambda: ada.telemetry["light"] == "#ff0000", "the light is red")
             ack = await ada.ask({"type": "action", "epoch": ada.lease["epoch"], "name": "explode"})
             assert ack["error"]["code"] == "unknown_action" and "treat" in ack["error"]["message"]
+            ack = await ada.ask({"type": "action", "epoch": ada.lease["epoch"], "name": "light", "argument": "red"})
+            assert ack["error"]["code"] == "bad_argument" and "#rrggbb, got red" in ack["error"]["message"]
             assert (await ada.ask({"type": "action", "epoch": ada.lease["epoch"], "name": "treat"}))["ok"]
             await ada.keep(until=lambda: ada.telemetry["completed"].get("treat") == 1, what="a treat fell")
             assert (await ada.ask({"type": "mode", "epoch": ada.lease["epoch"], "name": "slow"}))["ok"]
             await ada.until(lambda: ada.safety["mode"] == "slow", "the mode is shown")
+
+    run_async(play())
+    metrics = here.request("GET", "/metrics").text.decode()
+    for command, outcome, count in [("action", "ok", 2), ("action", "not_holder", 1), ("action", "unknown_action", 1),
+                                    ("action", "bad_argument", 1), ("mode", "ok", 1), ("lease", "ok", 1)]:
+        assert f'waldo_discrete_commands_total{{robot="rover",command="{command}",outcome="{outcome}"}} {count}\n' in metrics, metrics
+
+
+def test_a_stranger_does_not_disturb_what_the_driver_is_told(station):
+    here = station(*SMALL)
+
+    async def play():
+        async with Operator(here) as ada, Operator(here, name="Bob") as bob:
+            await ada.acquire()
+            await ada.rest()
+            seen = set()
+            for number in range(40):
+                bob.say({"type": "drive", "epoch": ada.lease["epoch"], "seq": number + 1, "t": number, "hold": True, "vx": 0.4})
+                await ada.keep(0.05, vx=0.05)
+                seen.add(ada.telemetry["command"]["asked"]["vx"])
+            await bob.until(lambda: bob.telemetry["command"]["refused"] == "authority", "Bob is told what became of his")
+            assert seen <= {0, 0.05}, seen
 
     run_async(play())
 
@@ -245,12 +272,20 @@ def test_another_address_of_this_machine_is_named_and_answers(station):
     assert here.request("GET", "/api/robots", fields={"Host": "evil.example"}).status == 403
 
 
+def jpeg_size(data):
+    """(width, height) of its baseline frame header (ITU-T T.81 clause B.2.2)."""
+    place = data.index(b"\xff\xc0")
+    return int.from_bytes(data[place + 7:place + 9], "big"), int.from_bytes(data[place + 5:place + 7], "big")
+
+
 def test_pictures_by_http(station):
     here = station(*SMALL)
     for path in ["/snapshot.jpg", "/api/robots/rover/snapshot.jpg?camera=room"]:
         picture = wait_until(lambda: (found := here.request("GET", path)).status == 200 and found, "a picture")
         assert picture.headers["Content-Type"] == "image/jpeg" and picture.text[:3] == b"\xff\xd8\xff" and picture.text[-2:] == b"\xff\xd9"
     assert here.request("GET", "/snapshot.jpg?camera=attic").status == 404
+    small = here.request("GET", "/snapshot.jpg?width=100").text
+    assert jpeg_size(small) == (96, 54) and here.request("GET", "/snapshot.jpg?width=1").status == 400
     assert here.request("GET", "/video_feed?fps=1000").status == 400
 
 
@@ -288,6 +323,7 @@ def test_what_up_would_refuse_config_refuses_with_where_it_comes_from(binary, va
     (["--profile", "moon"], ["--profile", "lan, wan", "`moon`"]),
     (["--world", "/nowhere/house.xml"], ["/nowhere/house.xml"]),
     (["--console", "/nowhere"], ["/nowhere", "--console"]),
+    (["--console", "/proc"], ["/proc", "index.html", "--console"]),
     (["--encoder", "moon"], ["--encoder", "openh264, x264 or gst:ELEMENT", "`moon`"]),
     (["--bind", "kitchen"], ["--bind", "IP address", "`kitchen`"]),
     (["--config", "/nowhere.json"], ["/nowhere.json", "No such file"]),
@@ -323,6 +359,7 @@ def test_what_was_recorded_is_replayed(binary, station, tmp_path):
             await ada.keep(vx=0.1, until=lambda: ada.telemetry["pose"]["x"] > 0.05, what="it moves")
             await ada.until(lambda: ada.safety["state"] == "stopped", "it stops by silence")
             assert ada.telemetry["recording"]
+            assert not (await ada.ask({"type": "action", "epoch": ada.lease["epoch"], "name": "explode"}))["ok"]
 
     run_async(play())
     assert here.stop() is None
@@ -332,7 +369,7 @@ def test_what_was_recorded_is_replayed(binary, station, tmp_path):
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary["files"][0]["complete"] and summary["stops"]["silence"] == 1, summary
-    assert summary["distance_m"] > 0.05, summary
+    assert summary["distance_m"] > 0.05 and summary["commands"]["refused"]["unknown_action"] == 1, summary
 
 
 def test_the_end_of_the_terminal_ends_it_as_ctrl_c_does(binary, station, tmp_path):

@@ -26,6 +26,7 @@ let usage = """
       bench peer     one peer that is driven by lines: for measurements and interoperability tests
       bench record   record a synthetic drive, for tests
       bench window   the test picture in a window, and what is done in it
+      version        which one this is
       help           this text; `waldo COMMAND --help` says more
     """
 

@@ -1,5 +1,6 @@
 import Glibc
 import Service
+import Wire
 
 /// The composition root: reads the command line, makes the parts, waits for the end.
 let arguments = Array(CommandLine.arguments.dropFirst())
@@ -14,6 +15,7 @@ if unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors) =
 switch arguments.first {
 case nil, "help", "--help", "-h":
     print(usage)
+case "version", "--version": print("waldo \(waldoVersion)")
 case "up": runUp(Array(arguments.dropFirst()))
 case "config": runConfig(Array(arguments.dropFirst()))
 case "bench":

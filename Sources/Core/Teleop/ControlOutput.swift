@@ -12,7 +12,7 @@ public enum ControlOutput: Sendable, Hashable {
 
 /// What happened, for clients, metrics, the log and the recorder.
 public enum ControlEvent: Sendable, Hashable {
-    /// The newest verdict; every command has one.
+    /// The newest verdict; every continuous command has one.
     case verdict(Verdict, from: SessionID)
     /// The lease, its epoch or who asks for it is not what it was.
     case leaseChanged
@@ -21,5 +21,6 @@ public enum ControlEvent: Sendable, Hashable {
     case latched(by: String)
     case cleared(by: String)
     case fault(String?)
-    case action(RobotAction, from: SessionID)
+    /// What a session asked for that happens once. Refusal nil: it was done.
+    case decided(DiscreteCommand, refusal: TeleopRefusal?, from: SessionID)
 }

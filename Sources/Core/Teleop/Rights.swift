@@ -1,3 +1,5 @@
+import Robot
+
 /// What a session may do at a robot. To see, and to pull the emergency stop, needs none.
 public struct Rights: OptionSet, Sendable, Hashable {
     public let rawValue: UInt8
@@ -26,6 +28,17 @@ public struct TeleopRefusal: Error, Sendable, Hashable, CustomStringConvertible 
     public let message: String
 
     public init(_ code: String, _ message: String) { (self.code, self.message) = (code, message) }
+
+    /// What a driver said about an action.
+    init(_ error: RobotActionError) {
+        let code =
+            switch error {
+            case .unknown: "unknown_action"
+            case .argument: "bad_argument"
+            case .notNow: "not_now"
+            }
+        self.init(code, error.description)
+    }
 
     public var description: String { message }
 

@@ -12,6 +12,7 @@ public struct RobotControl: Sendable {
     public private(set) var captures = CaptureLog()
     /// Commands by outcome since the beginning.
     public private(set) var counts = ControlCounts()
+    /// Of whoever sent the newest command.
     public private(set) var lastVerdict: Verdict?
     /// Who pulled the emergency stop that is latched.
     public private(set) var latchedBy: String?
@@ -34,6 +35,8 @@ public struct RobotControl: Sendable {
         public var rights: Rights
         /// Drives without a picture, by its own declaration.
         public var isBlind = false
+        /// What became of its newest command since the last change of who drives.
+        public fileprivate(set) var lastVerdict: Verdict?
     }
 
     public init(capabilities: RobotCapabilities, profile: SafetyProfile, mode: DriveMode = .normal, at now: Instant) {
@@ -103,8 +106,15 @@ public struct RobotControl: Sendable {
         if verdict.refused == .estop, lease.authority?.session == id, gate.isAtRest(at: now) { lease.renew(at: now) }
         counts.add(verdict)
         lastVerdict = verdict
+        sessions[id]?.lastVerdict = verdict
         tell(.verdict(verdict, from: id))
         settle(at: now)
+    }
+
+    /// What a session is told about commands: of its own, or else of who drives. What a stranger sends is no news to the driver.
+    public func lastVerdict(for id: SessionID?) -> Verdict? {
+        for id in [id, lease.holder] { if let id, let verdict = sessions[id]?.lastVerdict { return verdict } }
+        return lastVerdict
     }
 
     private func velocity(of command: DriveCommand) -> Velocity {
@@ -159,6 +169,10 @@ public struct RobotControl: Sendable {
 
     /// Needs the right, a current lease, and the sticks at rest.
     public mutating func clearEmergencyStop(_ id: SessionID, epoch: UInt32, at now: Instant) throws(TeleopRefusal) {
+        try decide(.clear, id) { control throws(TeleopRefusal) in try control.clear(id, epoch, at: now) }
+    }
+
+    private mutating func clear(_ id: SessionID, _ epoch: UInt32, at now: Instant) throws(TeleopRefusal) {
         advance(to: now)
         let session = try present(id)
         guard session.rights.contains(.clear) else { throw TeleopRefusal("no_right", "you may pull the emergency stop, but not clear it") }
@@ -195,6 +209,10 @@ public struct RobotControl: Sendable {
     // MARK: The lease
 
     public mutating func lease(_ action: LeaseAction, _ id: SessionID, at now: Instant) throws(TeleopRefusal) {
+        try decide(.lease(action), id) { control throws(TeleopRefusal) in try control.change(action, id, at: now) }
+    }
+
+    private mutating func change(_ action: LeaseAction, _ id: SessionID, at now: Instant) throws(TeleopRefusal) {
         advance(to: now)
         let session = try present(id)
         if action != .release, !session.rights.contains(.drive) { throw TeleopRefusal("no_right", "you may watch, but not drive") }
@@ -220,31 +238,50 @@ public struct RobotControl: Sendable {
 
     // MARK: Things done once
 
-    /// Begins under the same fences as motion: the lease, its epoch, no latch, no fault.
-    public mutating func action(_ action: RobotAction, epoch: UInt32, from id: SessionID, at now: Instant) throws(TeleopRefusal) {
+    /// Begins under the same fences as motion: the lease, its epoch, no latch, no fault. `begin`: the driver's own.
+    public mutating func action(
+        _ action: RobotAction, epoch: UInt32, from id: SessionID, at now: Instant, begin: (RobotAction) throws(RobotActionError) -> Void
+    ) throws(TeleopRefusal) {
+        try decide(.action(action), id) { control throws(TeleopRefusal) in
+            try control.permit(action, epoch, id, at: now)
+            do throws(RobotActionError) { try begin(action) } catch { throw TeleopRefusal(error) }
+        }
+    }
+
+    private mutating func permit(_ action: RobotAction, _ epoch: UInt32, _ id: SessionID, at now: Instant) throws(TeleopRefusal) {
         advance(to: now)
         _ = try present(id)
         if gate.isLatched { throw TeleopRefusal("estop", "the emergency stop is latched") }
         if let fault = gate.fault { throw TeleopRefusal("fault", fault) }
         try mustDrive(id, epoch: epoch)
         guard let known = capabilities.actions.first(where: { $0.name == action.name }) else {
-            let names = capabilities.actions.map(\.name).joined(separator: ", ")
-            throw TeleopRefusal("unknown_action", "action: expected one of \(names), got \(action.name)")
+            throw TeleopRefusal(.unknown(action.name, known: capabilities.actions.map(\.name)))
         }
         if !known.choices.isEmpty, !known.choices.contains(action.argument) {
-            throw TeleopRefusal(
-                "bad_argument", "\(action.name): expected one of \(known.choices.joined(separator: ", ")), got \(action.argument)")
+            throw TeleopRefusal(.argument(action.argument, expected: known.choices.joined(separator: " or ")))
         }
-        tell(.action(action, from: id))
     }
 
     public mutating func setMode(_ mode: DriveMode, epoch: UInt32, from id: SessionID, at now: Instant) throws(TeleopRefusal) {
-        advance(to: now)
-        _ = try present(id)
-        try mustDrive(id, epoch: epoch)
-        self.mode = mode
-        gate.setLimits(capabilities.limits.scaled(by: mode.factor))
-        settle(at: now)
+        try decide(.mode(mode), id) { control throws(TeleopRefusal) in
+            control.advance(to: now)
+            _ = try control.present(id)
+            try control.mustDrive(id, epoch: epoch)
+            control.mode = mode
+            control.gate.setLimits(control.capabilities.limits.scaled(by: mode.factor))
+            control.settle(at: now)
+        }
+    }
+
+    /// Whatever comes of it is told: no refusal is silent.
+    private mutating func decide(
+        _ command: DiscreteCommand, _ id: SessionID, _ act: (inout RobotControl) throws(TeleopRefusal) -> Void
+    ) throws(TeleopRefusal) {
+        do throws(TeleopRefusal) { try act(&self) } catch {
+            tell(.decided(command, refusal: error, from: id))
+            throw error
+        }
+        tell(.decided(command, refusal: nil, from: id))
     }
 
     private func present(_ id: SessionID) throws(TeleopRefusal) -> Session {
@@ -290,6 +327,7 @@ public struct RobotControl: Sendable {
     /// Whatever changes the lease changes who the gate listens to.
     private mutating func adopt(_ next: Lease, at now: Instant) {
         let before = (lease.epoch, lease.state, lease.request)
+        if next.holder != lease.holder { for id in sessions.keys { sessions[id]?.lastVerdict = nil } }
         lease = next
         guard before != (next.epoch, next.state, next.request) else { return }
         authorise(at: now)

@@ -10,7 +10,7 @@ extension RobotMessage {
         var message = JSONObject()
         message["type"] = "telemetry"
         message["time"] = milliseconds(telemetry?.time ?? now)
-        message["command"] = control.lastVerdict.map(command) ?? .null
+        message["command"] = control.lastVerdict(for: id).map(command) ?? .null
         message["counts"] = counts(control.counts)
         message["safety"] = safety(control)
         message["lease"] = lease(control, for: id, at: now)
@@ -37,6 +37,25 @@ extension RobotMessage {
             "rules": .array(verdict.changes.map { .string($0.rawValue) }), "refused": verdict.refused.map { .string($0.rawValue) } ?? .null,
             "queue_age": age(verdict.queueingAge), "view_age": age(verdict.viewAge), "delay": age(verdict.delay),
         ]
+    }
+
+    /// One that happens once, and what became of it, as recordings have it.
+    public static func command(_ command: DiscreteCommand, refusal: TeleopRefusal?) -> JSON {
+        let (name, argument) = words(of: command)
+        return [
+            "type": .string(command.kind), "name": .string(name), "argument": .string(argument), "ok": .bool(refusal == nil),
+            "refused": refusal.map { .string($0.code) } ?? .null,
+        ]
+    }
+
+    private static func words(of command: DiscreteCommand) -> (name: String, argument: String) {
+        switch command {
+        case .action(let action): (action.name, action.argument)
+        case .mode(let mode): (mode.rawValue, "")
+        case .clear: ("", "")
+        case .lease(.transfer(let receiver)): ("transfer", "\(receiver)")
+        case .lease(let action): ("\(action)", "")
+        }
     }
 
     private static func age(_ duration: Duration?) -> JSON { duration.map { number($0.milliseconds) } ?? .null }

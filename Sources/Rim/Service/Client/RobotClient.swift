@@ -240,8 +240,8 @@ public actor RobotClient {
 
     private func happened(_ event: ControlEvent) {
         switch event {
-        case .verdict: break
-        case .leaseChanged, .stopped, .latched, .cleared, .fault, .action: for peer in peers.values { peer.tellStatus() }
+        case .verdict, .decided: break
+        case .leaseChanged, .stopped, .latched, .cleared, .fault: for peer in peers.values { peer.tellStatus() }
         }
     }
 

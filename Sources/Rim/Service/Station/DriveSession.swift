@@ -197,10 +197,7 @@ final class DriveSession {
             once(nonce) { control, now throws(TeleopRefusal) in try control.setMode(mode, epoch: epoch, from: id, at: now) }
         case .action(let action, let epoch, let nonce):
             once(nonce) { control, now throws(TeleopRefusal) in
-                try control.action(action, epoch: epoch, from: id, at: now)
-                do throws(RobotActionError) { try robot.unit.driver.perform(action) } catch {
-                    throw TeleopRefusal("not_now", error.description)
-                }
+                try control.action(action, epoch: epoch, from: id, at: now, begin: robot.unit.driver.perform)
             }
         }
     }

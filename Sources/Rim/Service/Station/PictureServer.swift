@@ -9,7 +9,7 @@ package final class PictureServer {
     private let feed: PictureFeed
     private let orders: Inbox<Order>
     private let results: Mailbox<Made>
-    private var waiting: [HTTPResponder] = []
+    private var waiting: [(responder: HTTPResponder, width: Int)] = []
     private var readers: [Int: Reader] = [:]
     private var nextReader = 0
     /// Sizes being made now.
@@ -44,7 +44,7 @@ package final class PictureServer {
         (self.feed, self.reactor) = (feed, reactor)
         orders = try Inbox(limit: 8, leavesOut: .newest)
         // Every size that can be under way has room: one that were lost would never be made again.
-        results = try Mailbox(limit: Self.mostReaders + 1)
+        results = try Mailbox(limit: Self.mostReaders + Self.mostWaiting)
         try results.open(on: reactor) { [weak self] result in self?.deliver(result) }
         let (orders, results, log) = (orders, results, RareLogger(log.with("camera", .text(feed.name))))
         try WorkerThread.start("waldo-jpeg") { Self.run(orders, results, log) }
@@ -78,15 +78,16 @@ package final class PictureServer {
 
     // MARK: Requests
 
-    package func snapshot(_ responder: HTTPResponder) throws(HTTPProblem) {
-        guard waiting.count < Self.mostWaiting else {
+    package func snapshot(_ responder: HTTPResponder, width: Int? = nil) throws(HTTPProblem) {
+        let step = Self.step(width)
+        guard waiting.count < Self.mostWaiting, try order(width: step) else {
             throw HTTPProblem(.serviceUnavailable, "busy", "too many ask for pictures; try again")
         }
-        guard order(width: 0) else {
-            throw HTTPProblem(.serviceUnavailable, "no_picture", "the camera has not given a picture yet; try again")
-        }
-        waiting.append(responder)
+        waiting.append((responder, step))
     }
+
+    /// Sizes in steps, so that those who ask share what is made. Nil: as it comes.
+    private static func step(_ width: Int?) -> Int { width.map { max($0 / 16 * 16, 64) } ?? 0 }
 
     func stream(_ responder: HTTPResponder, rate: Int, width: Int?) throws(HTTPProblem) {
         guard readers.count < Self.mostReaders else {
@@ -95,11 +96,9 @@ package final class PictureServer {
         guard let stream = PictureStream(responder) else { return }
         nextReader += 1
         let number = nextReader
-        // Sizes in steps, so that readers share what is made.
-        let step = width.map { max($0 / 16 * 16, 64) } ?? 0
         let now = MonotonicClock.now()
         readers[number] = Reader(
-            stream: stream, width: step, interval: Duration(nanoseconds: 1_000_000_000 / Int64(rate)), next: now)
+            stream: stream, width: Self.step(width), interval: Duration(nanoseconds: 1_000_000_000 / Int64(rate)), next: now)
         stream.body.onClose = { [weak self] in self?.leave(number) }
         if subscription == nil { subscription = feed.subscribe { _ in } }
         ticker?.deadline = now
@@ -117,24 +116,26 @@ package final class PictureServer {
         for number in readers.keys {
             guard let reader = readers[number], now >= reader.next else { continue }
             readers[number]?.next = max(reader.next + reader.interval, now)
-            _ = order(width: reader.width)
+            _ = try? order(width: reader.width)
         }
         ticker?.deadline = readers.values.map(\.next).min()
     }
 
-    /// False: there is no picture yet.
-    private func order(width: Int) -> Bool {
-        guard let picture = feed.newest else { return false }
-        if underWay.insert(width).inserted, !orders.put(Order(picture: picture, width: width)) { underWay.remove(width) }
-        return true
+    /// False: as many sizes as there is room for are being made.
+    private func order(width: Int) throws(HTTPProblem) -> Bool {
+        guard let picture = feed.newest else {
+            throw HTTPProblem(.serviceUnavailable, "no_picture", "the camera has not given a picture yet; try again")
+        }
+        guard underWay.insert(width).inserted else { return true }
+        if orders.put(Order(picture: picture, width: width)) { return true }
+        underWay.remove(width)
+        return false
     }
 
     private func deliver(_ made: Made) {
         underWay.remove(made.width)
-        if made.width == 0 {
-            for responder in waiting { answer(responder, made.jpeg) }
-            waiting.removeAll()
-        }
+        for (responder, width) in waiting where width == made.width { answer(responder, made.jpeg) }
+        waiting.removeAll { $0.width == made.width }
         guard case .success(let jpeg) = made.jpeg else { return }
         for reader in readers.values where reader.width == made.width { reader.stream.send(jpeg.span) }
     }

@@ -109,7 +109,7 @@ final class RobotHost {
     private func handle(_ event: ControlEvent, at now: Instant) {
         for observe in observers { observe(event, now) }
         switch event {
-        case .verdict: break
+        case .verdict, .decided: break
         case .leaseChanged:
             log.debug("the lease", ["state": .text(control.lease.state.rawValue), "epoch": .integer(Int64(control.lease.epoch))])
             // Who pulls the emergency stop a thousand times a second does not make us tell everybody as often: the tick brings the newest.
@@ -131,7 +131,6 @@ final class RobotHost {
             broadcast(RobotMessage.emergencyStop(isLatched: false, by: by, at: now))
         case .fault(let text):
             if let text { log.error("fault", ["text": .text(text)]) } else { log.info("the fault is gone") }
-        case .action: break
         }
     }
 
@@ -166,8 +165,8 @@ final class RobotHost {
         guard clients.values.contains(where: \.canTell) else { return }
         let text = general.description
         for client in clients.values where client.canTell {
-            client.sendNewest(
-                client.id == control.lease.holder ? message(telemetry, for: client.id, at: now).description : text)
+            let isPersonal = client.id == control.lease.holder || control.sessions[client.id]?.lastVerdict != nil
+            client.sendNewest(isPersonal ? message(telemetry, for: client.id, at: now).description : text)
         }
     }
 

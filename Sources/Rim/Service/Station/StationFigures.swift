@@ -7,6 +7,7 @@ import Wire
 final class StationFigures {
     private let registry: MetricsRegistry
     private let verdicts: MetricFamily<Counter>
+    private let decisions: MetricFamily<Counter>
     private let refusals: MetricFamily<Counter>
     private let stops: MetricFamily<Counter>
     private let events: MetricFamily<Counter>
@@ -21,6 +22,9 @@ final class StationFigures {
     init(_ registry: MetricsRegistry, _ host: PeerHost) {
         (self.registry, self.host) = (registry, host)
         verdicts = registry.counters("waldo_commands_total", "Commands by what the gate did with them", labels: ["robot", "verdict"])
+        decisions = registry.counters(
+            "waldo_discrete_commands_total", "Leases, actions, modes and clearings asked for: `ok`, or why not",
+            labels: ["robot", "command", "outcome"])
         refusals = registry.counters("waldo_gate_rule_total", "Commands that a rule changed or refused", labels: ["robot", "rule"])
         stops = registry.counters("waldo_stops_total", "Times that a moving robot was stopped, by reason", labels: ["robot", "reason"])
         events = registry.counters("waldo_events_total", "What happened at the controls", labels: ["robot", "event"])
@@ -74,7 +78,7 @@ final class StationFigures {
         case .latched: events.member(robot, "estop").add()
         case .cleared: events.member(robot, "estop_clear").add()
         case .fault(let text): if text != nil { events.member(robot, "fault").add() }
-        case .action: events.member(robot, "action").add()
+        case .decided(let command, let refusal, _): decisions.member(robot, command.kind, refusal?.code ?? "ok").add()
         }
     }
 

@@ -58,11 +58,10 @@ final class StationRecorder {
             message["session"] = .string("\(id)")
             message["epoch"] = .integer(Int64(verdict.epoch))
             write(.object(message), RecordingSchema.commandTopic, RecordingSchema.command)
-        case .action(let action, let id):
-            write(
-                [
-                    "type": "action", "session": .string("\(id)"), "name": .string(action.name), "argument": .string(action.argument),
-                ], RecordingSchema.commandTopic, RecordingSchema.command)
+        case .decided(let command, let refusal, let id):
+            guard case .object(var message) = RobotMessage.command(command, refusal: refusal) else { return }
+            message["session"] = .string("\(id)")
+            write(.object(message), RecordingSchema.commandTopic, RecordingSchema.command)
         case .leaseChanged:
             guard let control = robot?.control, case .object(var message) = RobotMessage.lease(control, for: nil, at: now) else { return }
             message["type"] = "lease"

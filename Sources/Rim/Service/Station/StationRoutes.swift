@@ -73,7 +73,7 @@ extension StationServer {
             to: router
         ) { station, request in try station.change(request) }
         add(.delete, "/whep/{robot}/{session}", "The session's end", to: router) { station, request in
-            station.end(try station.session(request.parameters["session"]))
+            station.end(try station.session(request))
             return HTTPResponse(.ok)
         }
         var socket = WebSocketOptions()
@@ -101,7 +101,7 @@ extension StationServer {
     /// Trickled candidates need no answer: clients reach us, not we them. Other credentials with them restart ICE; a whole new offer may do so,
     /// too, and is a renegotiation.
     private func change(_ request: HTTPRequest) throws -> HTTPResponse {
-        let session = try session(request.parameters["session"])
+        let session = try session(request)
         let type = Self.mediaType(of: request)
         do {
             switch type {
@@ -177,7 +177,7 @@ extension StationServer {
 
     private func addPictures(_ prefix: String, to router: Router) {
         later("\(prefix)/snapshot.jpg", "The newest picture", to: router) { station, request, responder throws(HTTPProblem) in
-            try station.pictures(request).snapshot(responder)
+            try station.pictures(request).snapshot(responder, width: try Self.number(request, "width", 64...4096))
         }
         later("\(prefix)/video_feed", "Pictures one after another, MJPEG", to: router) { station, request, responder throws(HTTPProblem) in
             let rate = try Self.number(request, "fps", 1...30) ?? 15

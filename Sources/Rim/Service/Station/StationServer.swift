@@ -46,7 +46,9 @@ final class StationServer {
 
     /// Begins to serve these robots; answers the port of the console.
     func start(_ units: [RobotUnit]) throws -> UInt16 {
-        guard let console = StaticFiles(root: options.console) else { throw StationError.noConsole(options.console) }
+        guard let console = StaticFiles(root: options.console), console.has(["index.html"]) else {
+            throw StationError.noConsole(options.console)
+        }
         let environment = try EngineEnvironment(unixTime: MonotonicClock.unixNanoseconds() / 1_000_000_000)
         let host = try PeerHost(
             reactor: reactor, environment: environment, port: options.mediaPort, advertised: options.advertised)
@@ -222,9 +224,11 @@ final class StationServer {
             clock: NTPClock(unixNanoseconds: MonotonicClock.unixNanoseconds(), at: MonotonicClock.now()), answersPassive: true)
     }
 
-    func session(_ resource: String?) throws(HTTPProblem) -> DriveSession {
-        guard let resource, let session = byResource[resource] else {
-            throw HTTPProblem(.notFound, "no_session", "no such session; it has ended or never was")
+    /// The one that the request's URL names.
+    func session(_ request: HTTPRequest) throws(HTTPProblem) -> DriveSession {
+        let robot = try robot(request.parameters["robot"])
+        guard let resource = request.parameters["session"], let session = byResource[resource], session.robot === robot else {
+            throw HTTPProblem(.notFound, "no_session", "no such session of \(robot.id); it has ended or never was")
         }
         return session
     }
@@ -239,7 +243,7 @@ public enum StationError: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .noConsole(let path):
-            "the console's files are not at \(path): expected the folder `console` of the project; name it with --console"
+            "the console is not at \(path): expected a folder with an index.html, as `console` of the project; name it with --console"
         }
     }
 }

@@ -15,6 +15,9 @@ public struct StaticFiles: Sendable {
         self.root = resolved
     }
 
+    /// Whether a file is there and can be read.
+    public func has(_ segments: [String]) -> Bool { path(of: segments).flatMap(open) != nil }
+
     /// Answers a GET or HEAD of the file at `segments`; a folder's `index.html`.
     public func answer(_ request: HTTPRequest, _ segments: [String]) throws(HTTPProblem) -> HTTPResponse {
         guard let path = path(of: segments) else { throw Self.notFound(request) }

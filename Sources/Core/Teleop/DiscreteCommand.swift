@@ -1,0 +1,20 @@
+import Robot
+
+/// What happens once and is acknowledged, in contrast to what must be refreshed (specs: safety clause 1).
+public enum DiscreteCommand: Sendable, Hashable {
+    case lease(LeaseAction)
+    case action(RobotAction)
+    case mode(DriveMode)
+    /// Of the emergency stop.
+    case clear
+
+    /// As the wire, metrics and recordings name it.
+    public var kind: String {
+        switch self {
+        case .lease: "lease"
+        case .action: "action"
+        case .mode: "mode"
+        case .clear: "clear"
+        }
+    }
+}
