@@ -134,11 +134,13 @@ def end(process, patience=5):
 
 
 class Publisher(threading.Thread):
-    """Publishes what `message(number)` gives, at a rate, until `stop`. `started` and `ended`: of the first and the last message."""
+    """Publishes what `message(number)` gives, at a rate, until `stop`. `started` and `ended`: of the first and the last message.
+    `catches_up`: what a busy machine has left out follows at once."""
 
-    def __init__(self, room, port, rate=50.0, message=None, kind=zmq.PUB, target=None):
+    def __init__(self, room, port, rate=50.0, message=None, kind=zmq.PUB, target=None, catches_up=True):
         super().__init__(daemon=True)
         self.socket = target or room.zmq(kind, bind=port)
+        self.catches_up = catches_up
         self.rate, self.message = rate, message or (lambda number: json.dumps({"type": "move", "operator": "ada", "x": number}).encode())
         self.stopping, self.count, self.started, self.ended = threading.Event(), 0, None, None
 
@@ -149,7 +151,7 @@ class Publisher(threading.Thread):
             self.socket.send_multipart(message) if isinstance(message, list) else self.socket.send(message)
             self.ended = time.monotonic()
             self.count += 1
-            due += 1 / self.rate
+            due = due + 1 / self.rate if self.catches_up else time.monotonic() + 1 / self.rate
             self.stopping.wait(max(0, due - time.monotonic()))
 
     def stop(self):

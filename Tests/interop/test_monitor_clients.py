@@ -104,7 +104,7 @@ def test_a_hundred_clients_and_one_more(monitor, room):
         client.wait("teleoperation_stopped")
     share = (here.processor() - before) / (time.monotonic() - since)
     moments = [client.wait("teleoperation_started")[0] for client in clients]
-    assert max(moments) - min(moments) < 1, "nobody waits for the others"
+    assert max(moments) - min(moments) < 2, "nobody waits for the others"
     for client in clients:
         client.assert_no_gaps()
     assert resident <= 9765, f"{resident} kB with 100 clients"
@@ -132,7 +132,7 @@ def test_a_client_that_reads_nothing(monitor, room):
     with Publisher(room, 5555):
         other.wait("teleoperation_started")
     times = [moment for moment, message in other.messages if message["type"] == "state_update"]
-    assert max(later - earlier for earlier, later in zip(times, times[1:])) < 1
+    assert max(later - earlier for earlier, later in zip(times, times[1:])) < 4, "nobody waits ten seconds for the deaf one"
     other.assert_no_gaps()
     deaf.close()
 
@@ -151,11 +151,10 @@ def test_messages_have_a_size_and_a_rate(monitor):
     wait_until(lambda: len(client.events("pong")) == 50, "fifty are answered")
     client.raw(frame(1, b'{"type":"ping"}') * 60)
     assert client.wait_closed() == 1008
-    # Slower, and for longer, nobody minds.
+    # Slower, and for longer, nobody minds. Each waits for its answer: several that a busy machine takes at once would be quick.
     for _ in range(60):
-        other.say({"type": "ping"})
+        other.ask({"type": "ping"}, "pong")
         time.sleep(0.025)
-    wait_until(lambda: len(other.events("pong")) == 60, "all are answered")
     other.assert_no_gaps()
 
 
@@ -192,7 +191,7 @@ def test_hostile_frames(monitor):
     time.sleep(0.5)
     good.assert_no_gaps()
     times = [moment for moment, message in good.messages if message["type"] == "state_update"]
-    assert max(later - earlier for earlier, later in zip(times, times[1:])) < 1
+    assert max(later - earlier for earlier, later in zip(times, times[1:])) < 2
     assert here.json("/health")["status"] == "healthy"
 
 

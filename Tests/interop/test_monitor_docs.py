@@ -37,7 +37,8 @@ def test_the_plugin(monitor, tmp_path):
     here = monitor("--plugin", f"gaze=exec {sys.executable} {program}")
     _, state = here.client().wait_state(lambda state: state["teleoperation_active"])
     assert state["operators"] == ["ada"] and state["reasons"] == ["gaze: 85% confidence"]
-    assert 'name="gaze_quality",eye="left"} 0.9' in here.request("/metrics", {"Accept": "text/plain"}).text
+    # It says its metric behind the detection.
+    wait_until(lambda: 'name="gaze_quality",eye="left"} 0.9' in here.request("/metrics", {"Accept": "text/plain"}).text, "its metric")
 
 
 def test_the_file(monitor):

@@ -246,7 +246,9 @@ def read_main(namespace):
         assert (magic, version) == (0x54454C45, 1) and memory[40:64] == bytes(24)
 
         def area(word, take):
-            for _ in range(1000):
+            # Whoever writes may be held up in the middle of it on a busy machine.
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline:
                 [before] = struct.unpack_from(">Q", memory, word)
                 if before % 2 == 0:
                     taken = take()
@@ -274,8 +276,8 @@ def read_main(namespace):
 
 def read_telemetry(namespace):
     """[(time, type, object)], oldest first."""
-    path = pathlib.Path(f"/dev/shm/{namespace}_telemetry")
-    for _ in range(100):
+    path, deadline = pathlib.Path(f"/dev/shm/{namespace}_telemetry"), time.monotonic() + 5
+    while time.monotonic() < deadline:
         copy = path.read_bytes()
         write, read, used = struct.unpack_from(">III", copy, 0)
         ring, size = copy[12:], len(copy) - 12
@@ -310,12 +312,12 @@ def test_shared_memory_by_its_layout(monitor, room):
             "latency_ms", "bandwidth_mbps", "packet_loss_pct", "fps", "command_rate_hz", "cpu_usage_pct", "memory_usage_mb"]
         wait_until(lambda: dict(read_main(here.namespace)["metrics"])["command_rate_hz"] > 40, "the rate", 5)
         # Many readers, and never a torn state.
-        until, seen = time.monotonic() + 1.5, set()
-        while time.monotonic() < until:
+        begin, seen = time.monotonic(), set()
+        while time.monotonic() < begin + (1.5 if len(seen) >= 3 else 10):
             seen.add(read_main(here.namespace)["sequence"])
         assert len(seen) >= 3 and all(number % 2 == 0 for number in seen)
-    items = read_telemetry(here.namespace)
-    assert len(items) >= 3 and all(kind == 1 for _, kind, _ in items) and [item[0] for item in items] == sorted(item[0] for item in items)
+        items = wait_until(lambda: len(items := read_telemetry(here.namespace)) >= 3 and items, "three items")
+    assert all(kind == 1 for _, kind, _ in items) and [item[0] for item in items] == sorted(item[0] for item in items)
     assert items[-1][2].keys() == {"latency_ms", "bandwidth_mbps", "packet_loss_pct", "fps", "command_rate_hz", "is_active"}
     assert any(item[2]["is_active"] for item in items) and abs(items[-1][0] - time.time()) < 5
 

@@ -85,19 +85,23 @@ def test_a_channel_of_commands_alone(monitor, room, far_room):
     paused = time.monotonic()
     moment, _ = client.wait("teleoperation_stopped", after=before)
     assert 1.5 < moment - paused < 4, moment - paused
-    Session.say(session.operator, b"go on\n")
+    before = len(client.messages)
     went_on = time.monotonic()
-    moment, _ = client.wait("teleoperation_started", after=len(client.messages))
-    assert moment - went_on < 1.5
+    Session.say(session.operator, b"go on\n")
+    moment, _ = client.wait("teleoperation_started", after=before)
+    assert moment - went_on < 3
 
 
 def test_an_idle_session_is_nobody(monitor, room, far_room):
     here = monitor()
     client = here.client()
     Session(room, far_room).connected()
-    time.sleep(3.5)
+    time.sleep(2)
     # What passes while it is made may look like use for two seconds; then nobody drives.
-    assert not here.state()["teleoperation_active"] and here.state()["connections"]["webrtc"] == 0
+    nobody = lambda: not (state := here.state())["teleoperation_active"] and state["connections"]["webrtc"] == 0
+    wait_until(nobody, "it is over")
+    time.sleep(1.5)
+    assert nobody()
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
