@@ -142,7 +142,10 @@ def test_servers_that_do_not_answer_delay_little(stage, mute):
     operator = stage.operator(*silent)
     operator.connected()
     operator.expect("Received 30 frames (320x240)")
-    assert between(operator, "Connected to signaling server", "Connection state: connected") < 1.8, operator.log
+    # Neither waits the two seconds; what the connection itself takes is the machine's.
+    assert between(operator, "Connected to signaling server", "Offer sent") < 1.8, operator.log
+    assert between(robot, "Offer received", "Answer sent") < 1.8, robot.log
+    assert between(operator, "Connected to signaling server", "Connection state: connected") < 10, operator.log
     operator.stop()
     robot.expect("Connection state: closed")
     # A plain operator takes no candidates later: its answer holds them all, and comes all the same.

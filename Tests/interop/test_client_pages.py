@@ -62,6 +62,7 @@ def test_a_plain_operator_page(stage, page, shape, codec):
     operator = page("operator", shape, codec=codec)
     robot.connected()
     wait_until(lambda: operator.evaluate("plain.frames()") >= 15, f"15 frames; {robot.log}", PATIENCE)
+    wait_until(lambda: operator.evaluate("plain.channel.readyState") == "open", f"the channel is open; {robot.log}", PATIENCE)
     operator.evaluate("""plain.channel.send('{"x":"0.42","y":"-0.13"}')""")
     robot.expect('Action received: {"x":"0.42","y":"-0.13"}')
     assert operator.evaluate("plain.messages") == []

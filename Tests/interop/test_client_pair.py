@@ -64,8 +64,10 @@ def test_commands_keep_their_interval(stage):
     """Clause 13: 1.0 s ± 0.05 as the operator's own clock sees it; a busy machine may delay one, and the next is on the beat again."""
     robot, operator = stage.robot(), stage.operator("--log", "json", "--command-interval", "0.5")
     robot.more_actions(9)
-    times = [entry["t"] for entry in map(json.loads, operator.lines) if entry["event"] == "action_sent"]
-    assert abs((times[8] - times[0]) / 8 - 0.5) < 0.05, times
+    sent = lambda: [entry["t"] for entry in map(json.loads, list(operator.lines)) if entry["event"] == "action_sent"]
+    times = wait_until(lambda: len(times := sent()) >= 9 and times, "nine that were sent")
+    # In the middle: one that came late makes neither of them.
+    assert abs(sorted(times[number + 4] - times[number] for number in range(5))[2] / 4 - 0.5) < 0.05, times
 
 
 def test_a_second_end_is_at_once(stage):
@@ -81,7 +83,8 @@ def test_a_second_end_is_at_once(stage):
     stage.hub.process.send_signal(signal.SIGCONT)
     # Without waiting for the server it may be over before the second one comes.
     assert status in (130, 0), operator.log
-    assert status == 130 or "Bye." in operator.lines
+    if status == 0:
+        operator.expect("Bye.")
 
 
 @pytest.mark.parametrize("role", ["robot", "operator"])
@@ -150,6 +153,7 @@ def test_offers_to_a_robot(stage, offer):
     third.say(first)
     answer = third.hears("answer")
     assert (answer["from"], answer["to"], answer["session"]) == ("rover", "other1", first["session"])
+    robot.expect("Offer received")
     assert robot.count("Offer received") == 1
     sections = answer["answer"]["sdp"].split("m=")[1:]
     assert [section.split()[0] for section in sections] == ["video", "application"]

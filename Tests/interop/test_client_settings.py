@@ -6,6 +6,7 @@ import pty
 import re
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
@@ -75,7 +76,7 @@ def test_one_key_on_a_terminal(binary, key, last):
 
         wait_until(lambda: MENU[2] in read(), "the menu")
         # Its question stands before the terminal is told to hand over single keys.
-        time.sleep(0.3)
+        wait_until(lambda: not termios.tcgetattr(terminal)[3] & termios.ICANON, "single keys are handed over")
         os.write(terminal, key)
         wait_until(lambda: last in read(), f"`{last}` without a line end; {shown!r}")
         is_wrong = key in (b"x", b"\x03")
@@ -168,10 +169,11 @@ def test_precedence(stage, tmp_path):
 
 def test_an_id_is_made_up(stage):
     third = stage.third()
-    operators = [stage.operator(), stage.operator()]
-    third.hears("offer", 2)
-    names = {message["from"] for message in third.messages("offer")}
-    assert len(names) == 2 and all(re.fullmatch("[0-9a-f]{16}", name) for name in names)
+    for _ in range(2):
+        stage.operator()
+    # One of them may offer again before the other has begun.
+    names = wait_until(lambda: len(names := {message["from"] for message in third.messages("offer")}) == 2 and names, "two names", PATIENCE)
+    assert all(re.fullmatch("[0-9a-f]{16}", name) for name in names)
 
 
 @pytest.mark.parametrize("value", [
@@ -194,6 +196,7 @@ def test_lines_for_programs(stage):
     statistics = wait_until(
         lambda: [each for each in events(operator) if each["event"] == "stats" and each["state"] == "connected" and each["fps"] > 0],
         "figures", PATIENCE)[-1]
+    wait_until(lambda: [each for each in events(robot) if each["event"] == "action_received"], "a command comes", PATIENCE)
     assert (statistics["width"], statistics["height"]) == (320, 240) and statistics["bitrate"] > 0 and 0 <= statistics["loss"] <= 1
     for client in (operator, robot):
         client.process.send_signal(signal.SIGTERM)

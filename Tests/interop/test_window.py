@@ -119,13 +119,13 @@ def test_the_newest_picture_is_there_within_a_picture_and_costs_little(window):
         area = (0, 0, *size)
         view.save("%dx%d" % size)
         # The moments at which a new picture appears, looked for each half millisecond.
-        ages, code, end = [], view.time_code(area, size), time.monotonic() + 4
-        while time.monotonic() < end:
+        ages, code, begin = [], view.time_code(area, size), time.monotonic()
+        while time.monotonic() < begin + (4 if len(ages) > 60 else 12):
             if (new := view.time_code(area, size)) != code:
                 code = new
                 ages.append(view.age(area, size))
             time.sleep(0.0005)
-        assert len(ages) > 60, f"{len(ages)} pictures in 4 s: {view.lines}"
+        assert len(ages) > 60, f"{len(ages)} pictures in 12 s: {view.lines}"
         ages.sort()
         print(f"{size[0]}x{size[1]}: capture to glass p50 {ages[len(ages) // 2]} ms, p95 {ages[len(ages) * 95 // 100]} ms, load {os.getloadavg()[0]:.2f}")
         print("  " + view.lines[-1])
@@ -143,7 +143,7 @@ def test_the_picture_keeps_its_aspect_with_black_beside_it(window, screen):
     ):
         screen.resize(view.number, width, height)
         wait_until(lambda: view.place == (0, 0, width, height) and 0 <= view.age(area, (640, 480)) < 2000,
-                   f"a time code at {width}x{height}", timeout=5)
+                   f"a time code at {width}x{height}")
         view.save(f"640x480-in-{width}x{height}")
         x, y, w, h = area
         # A window that is read while it is drawn anew may be of two pictures: not so beside the picture.

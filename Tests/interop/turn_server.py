@@ -55,8 +55,9 @@ class TurnServer:
 
     def __init__(self, directory, *options, address="127.0.0.1", certified=None):
         self.address = address
-        self.port, self.tls_port = free_ports(address, 2)
         self.certificate, key = make_certificate(directory, address=certified or address)
+        # The last thing before it starts: the tests beside this one take ports, too.
+        self.port, self.tls_port = free_ports(address, 2)
         self.log_path = os.path.join(directory, "turnserver.log")
         self.log = open(self.log_path, "w")
         command = [
