@@ -294,8 +294,8 @@ def test_a_slow_reader_is_closed_with_1013_and_nobody_else_notices(start):
 def test_the_rate_is_an_option(start):
     server = start("--message-rate", "20", "--connections", "2")
     sender, reader = server.raw(), server.raw()
-    sender.socket.sendall(b"".join(Raw.framed(0x81, b"%d" % number) for number in range(61)))
     began = time.monotonic()
+    sender.socket.sendall(b"".join(Raw.framed(0x81, b"%d" % number) for number in range(61)))
     assert [reader.frame()[1] for _ in range(61)] == [b"%d" % number for number in range(61)]
     assert time.monotonic() - began > 2
     assert status(server.http + "/", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13",
@@ -326,7 +326,7 @@ def test_whoever_does_not_answer_pings_is_closed(start):
         time.sleep(0.05)
     assert server.log.count("a ping was not answered for 10 s") == 2, server.log
     assert texts > 3 and pings > 3
-    assert json.loads(curl(server.http + "/health"))["connections"] == 1
+    wait_until(lambda: json.loads(curl(server.http + "/health"))["connections"] == 1, "both are gone")
 
 
 def test_a_killed_client_disturbs_nobody(start):
@@ -535,7 +535,7 @@ def test_rooms(start):
             assert refused.value.response.status_code == 503
 
     run_async(body())
-    assert server.metrics()["signal_rooms"] == 0
+    wait_until(lambda: server.metrics()["signal_rooms"] == 0, "no room is left")
 
 
 def test_tokens(start, tmp_path):

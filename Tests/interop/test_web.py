@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import websockets
 
-from conftest import run_async
+from conftest import run_async, wait_until
 from web_server import Web, curl, status
 
 
@@ -97,8 +97,13 @@ def test_what_nobody_should_send_is_answered_and_closed(web, data, expected):
 
 
 def test_events_and_slow_readers(web):
-    answer = web.raw(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n", timeout=1)
-    assert answer.count(b"\ndata: ") >= 5
+    with socket.create_connection(("127.0.0.1", web.port)) as watcher:
+        watcher.settimeout(10)
+        watcher.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while answer.count(b"\ndata: ") < 5:
+            assert (piece := watcher.recv(65536)), answer
+            answer += piece
     # Some who never read; the others notice nothing.
     stuck = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(20)]
     for connection in stuck:
@@ -225,14 +230,25 @@ def test_broken_websockets_are_closed_with_their_code(web):
 def test_requests_under_way_finish_when_the_server_ends(binary, tmp_path):
     server = Web(binary, tmp_path)
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe")
-        time.sleep(0.3)
+        connection.settimeout(10)
+        connection.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        # Its answer shows that the request is under way.
+        received = b""
+        while not received.endswith(b"\r\n\r\n"):
+            received += connection.recv(65536)
+        assert received.startswith(b"HTTP/1.1 100 "), received
+        connection.sendall(b"he")
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
-        with pytest.raises(OSError):
-            socket.create_connection(("127.0.0.1", server.port)).close()
+
+        def is_refused():
+            with socket.socket() as another:
+                return another.connect_ex(("127.0.0.1", server.port)) != 0
+
+        wait_until(is_refused, "nobody else is let in")
         connection.sendall(b"llo")
-        answer = connection.recv(65536)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
         assert answer.startswith(b"HTTP/1.1 200 OK") and answer.endswith(b"hello") and b"Connection: close" in answer
     assert server.process.wait(12) == 0
 
