@@ -196,10 +196,11 @@ class Operator:
                   "hold": hold, "vx": vx, "vy": 0, "vyaw": vyaw, **changes}, self.control)
 
     async def keep(self, seconds=None, vx=0.0, vyaw=0.0, until=None, what="", **changes):
-        """Drives at 30 Hz for so long, or until `until` holds."""
+        """Drives at 30 Hz for so long, or until `until` holds: then it lets go and goes on where a busy machine has stopped the robot."""
         deadline = time.monotonic() + (seconds or 15.0)
         while time.monotonic() < deadline:
-            self.drive(vx, vyaw, **changes)
+            moves = not until or not self.safety["rest_needed"]
+            self.drive(vx if moves else 0.0, vyaw if moves else 0.0, **changes)
             if until and until():
                 return
             await asyncio.sleep(1 / 30)

@@ -6,11 +6,17 @@ import os
 import pathlib
 import re
 import signal
+import time
 
 import pytest
 
 from conftest import run_async, wait_until
 from station import SMALL, Operator, station  # noqa: F401
+
+
+def silences(operator):
+    """How many stops by silence it was told of."""
+    return sum(event["type"] == "stop" and event["reason"] == "silence" for event in operator.events)
 
 
 def test_a_blind_client_drives_slowly_and_stops_by_silence(station):
@@ -26,16 +32,17 @@ def test_a_blind_client_drives_slowly_and_stops_by_silence(station):
             assert ada.telemetry["command"]["applied"]["vx"] <= 0.1 + 1e-6 and "blind" in ada.telemetry["command"]["rules"]
             await ada.until(lambda: ada.safety["state"] == "stopped" and not ada.is_moving, "silence stops it")
             assert ada.safety["reason"] == "silence"
-            assert {"type": "stop", "reason": "silence"}.items() <= ada.events[-1].items()
+            await ada.until(lambda: silences(ada) and ada.events[-1]["reason"] == "silence", "the stop is told")
             await ada.keep(0.3, vx=0.5)
             assert ada.telemetry["command"]["refused"] == "rest", "no surprise start after a gap"
             await ada.rest()
             await ada.keep(vx=0.5, until=lambda: ada.is_moving, what="it moves again")
             ada.drive(0.0)
             await ada.until(lambda: ada.safety["state"] == "idle" and not ada.is_moving, "zero stops it")
+            # More than one where this machine was too busy to drive on.
+            await ada.until(lambda: here.metrics()['waldo_stops_total{robot="rover",reason="silence"}'] == silences(ada), "each is told and counted")
 
     run_async(play())
-    assert here.metrics()['waldo_stops_total{robot="rover",reason="silence"}'] == 1
 
 
 def test_the_lease_goes_from_hand_to_hand(station):
@@ -107,6 +114,19 @@ def test_http_pulls_the_emergency_stop(station):
     assert here.request("POST", "/api/robots/nobody/estop").status == 404
 
 
+def test_a_session_answers_only_under_its_own_robots_name(station):
+    here = station(*SMALL)
+
+    async def play():
+        async with Operator(here) as ada:
+            elsewhere = ada.location.replace("/rover/", "/dog/")
+            for method in ["DELETE", "PATCH"]:
+                assert (await asyncio.to_thread(here.request, method, elsewhere)).status == 404
+            await ada.acquire()
+
+    run_async(play())
+
+
 @pytest.mark.parametrize("end", ["close", "delete", "channel"])
 def test_the_end_of_a_session_that_drives_stops_at_once(station, end):
     here = station(*SMALL)
@@ -119,14 +139,10 @@ def test_the_end_of_a_session_that_drives_stops_at_once(station, end):
             if end == "close":
                 await ada.pc.close()
             elif end == "delete":
-                elsewhere = ada.location.replace("/rover/", "/dog/")
-                assert (await asyncio.to_thread(here.request, "DELETE", elsewhere)).status == 404, "no robot of that name has it"
-                await ada.keep(0.2, vx=0.1)
                 assert (await asyncio.to_thread(here.request, "DELETE", ada.location)).status == 200
             else:
                 ada.control.close()
-            await bob.until(lambda: any(event["type"] == "stop" for event in bob.events), "the stop is told")
-            assert bob.events[-1]["reason"] == "link_lost"
+            await bob.until(lambda: any(event["type"] == "stop" and event["reason"] == "link_lost" for event in bob.events), "the stop is told")
             await bob.until(lambda: not bob.is_moving, "it stands")
 
     run_async(play())
@@ -139,6 +155,7 @@ def test_what_is_no_message_is_told_and_disturbs_nobody(station):
         async with Operator(here) as ada, Operator(here, "Noise") as noise:
             await ada.acquire()
             await ada.rest()
+            began = time.monotonic()
             for text in ["", "{", "[]", "null", '{"type":"drive"}', '{"type":"fly"}', '{"type":1}', "x" * 5000, "\x00\xff",
                          '{"type":"lease","action":"take"}', '{"type":"drive","epoch":1e99,"seq":-1,"t":{},"hold":2,"vx":[]}']:
                 noise.say(text, noise.control)
@@ -146,11 +163,11 @@ def test_what_is_no_message_is_told_and_disturbs_nobody(station):
                 noise.say(text.encode("utf-8", "replace") + b"\xff\xfe", noise.state)
                 await ada.keep(0.05, vx=0.05)
             await noise.until(lambda: noise.errors, "an error is told")
-            assert len(noise.errors) <= 20, "at most five a second"
+            assert len(noise.errors) <= 17 + 5 * (time.monotonic() - began), "at most five a second"
             await ada.keep(vx=0.1, until=lambda: ada.is_moving, what="Ada still drives")
             noise.say({"type": "motor", "left": 1, "right": 1}, noise.control)
-            await ada.keep(0.2, vx=0.1)
-            assert ada.telemetry["counts"]["by_rule"].get("authority", 0) >= 1, "who does not hold the lease is refused, and it shows"
+            await ada.keep(vx=0.1, until=lambda: ada.telemetry["counts"]["by_rule"].get("authority", 0) >= 1,
+                           what="who does not hold the lease is refused, and it shows")
 
     run_async(play())
 
@@ -163,12 +180,13 @@ def test_the_compact_motor_form_drives(station):
             await ada.acquire()
             ada.say({"type": "motor", "left": 0, "right": 0}, ada.control)
             start = ada.telemetry["pose"]["x"]
-            for _ in range(100):
-                ada.say({"type": "motor", "left": 0.5, "right": 0.5}, ada.control)
+            deadline = time.monotonic() + 15
+            while ada.telemetry["pose"]["x"] <= start + 0.05:
+                assert time.monotonic() < deadline, ada.telemetry
+                # On a busy machine it may have to stop in between.
+                speed = 0 if ada.safety["rest_needed"] else 0.5
+                ada.say({"type": "motor", "left": speed, "right": speed}, ada.control)
                 await asyncio.sleep(1 / 30)
-                if ada.telemetry["pose"]["x"] > start + 0.05:
-                    break
-            assert ada.telemetry["pose"]["x"] > start + 0.05
             assert ada.telemetry["command"]["applied"]["vx"] <= 0.1 + 1e-6, "a plain client is blind, and so slow"
 
     run_async(play())
@@ -360,15 +378,17 @@ def test_what_was_recorded_is_replayed(binary, station, tmp_path):
             await ada.until(lambda: ada.safety["state"] == "stopped", "it stops by silence")
             assert ada.telemetry["recording"]
             assert not (await ada.ask({"type": "action", "epoch": ada.lease["epoch"], "name": "explode"}))["ok"]
+            return await ada.until(lambda: (told := silences(ada)) == here.metrics()['waldo_stops_total{robot="rover",reason="silence"}'] and told,
+                                   "each stop is told")
 
-    run_async(play())
+    stops = run_async(play())
     assert here.stop() is None
     here.stop = lambda: None
     [file] = (tmp_path / "recordings").glob("*.mcap")
     done = subprocess.run([binary, "replay", str(file), "--json"], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
-    assert summary["files"][0]["complete"] and summary["stops"]["silence"] == 1, summary
+    assert summary["files"][0]["complete"] and summary["stops"]["silence"] == stops >= 1, summary
     assert summary["distance_m"] > 0.05 and summary["commands"]["refused"]["unknown_action"] == 1, summary
 
 
@@ -389,7 +409,7 @@ def test_the_end_of_the_terminal_ends_it_as_ctrl_c_does(binary, station, tmp_pat
     here.stop = lambda: None
     [file] = (tmp_path / "recordings").glob("*.mcap")
     summary = json.loads(subprocess.run([binary, "replay", str(file), "--json"], capture_output=True, timeout=30, check=True).stdout)
-    assert summary["files"][0]["complete"] and summary["stops"] == {"manual": 1}, summary
+    assert summary["files"][0]["complete"] and summary["stops"]["manual"] == 1, summary
 
 
 def test_nohup_keeps_it(binary):

@@ -118,6 +118,7 @@ def test_the_usage_screen_fits(far_station, console, watched, scheme):
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
     for width, height in SIZES:
         page.page.set_viewport_size({"width": width, "height": height})
+        wait_until(lambda: page.get(f"innerWidth === {width} && innerHeight === {height}"), "the window has its size")
         driver.page.keyboard.press("w")
         time.sleep(0.7)
         page.page.screenshot(path=ARTEFACTS / f"usage-{width}x{height}-{scheme}.png")

@@ -57,7 +57,7 @@ def station_has_ended(here):
 def test_a_robot_client_tells_its_operators(stage, watched):
     robot = stage.robot("--drive", "sim", "--size", "320x240", "--rate", "10", "--usage-namespace", watched.namespace)
     robot.expect("Waiting for operator...")
-    assert watched.roles() == {}
+    wait_until(lambda: watched.roles() == {}, "a robot without operators says so")
     operator = stage.operator("--commands", "none", "--id", "grace")
     operator.expect("Data channel open")
     wait_until(lambda: watched.roles() == {"grace": "driver"}, "its operator drives")
@@ -135,7 +135,7 @@ def test_a_taken_port_is_said_and_ends_nothing(station, watched):
         other.listen()
         here = station(*SMALL, *watched.options, "--monitor")
         wait_until(lambda: "the usage monitor has ended" in here.log, "its end is said")
-        assert f"Port {watched.port} is already in use" in here.log
+        wait_until(lambda: f"Port {watched.port} is already in use" in here.log, "and why")
         assert here.json("/api/health")["status"] == "ok"
 
 

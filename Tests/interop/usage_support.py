@@ -41,7 +41,8 @@ class Watched:
                 break
         assert (magic, version) == (0x57445345, 1)
         assert str(pid) == found[0].name.rsplit("_", 1)[1]
-        return json.loads(data[36:36 + length])
+        # The object is there before its first word.
+        return json.loads(data[36:36 + length]) if length else None
 
     def roles(self):
         told = self.told()
