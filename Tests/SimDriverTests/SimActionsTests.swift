@@ -61,6 +61,19 @@ final class SimActionsTests: XCTestCase {
         }
     }
 
+    /// The control loop takes them at its next step, some milliseconds later: hardly ever between the two calls.
+    func testAStopVoidsWhatHasNotBegun() throws {
+        let sim = try Arena.sim()
+        defer { sim.shutDown() }
+        for number in UInt64(1)...200 {
+            try sim.perform(RobotAction(name: "sound", argument: "beep"))
+            sim.stop(after: number)
+        }
+        try sim.perform(RobotAction(name: "light", argument: "#ff0000"))
+        sim.wait(for: "the light") { $0.completed["light"] == 1 }
+        XCTAssertLessThan(sim.telemetry.completed["sound"] ?? 0, 100)
+    }
+
     func testTheLightIsToldAndSeen() throws {
         let sim = try Arena.sim(hasCameras: true)
         defer { sim.shutDown() }

@@ -186,7 +186,9 @@ final class RobotControlTests: XCTestCase {
             }
             XCTAssertThrowsError(try harness.act(act)) { XCTAssertEqual(($0 as? TeleopRefusal)?.code, code) }
             let refusal = TeleopRefusal(code, error.description)
-            XCTAssertEqual(harness.events, [.decided(.action(RobotAction(name: "treat")), refusal: refusal, from: ada)])
+            XCTAssertEqual(
+                harness.events,
+                [.decided(.action(RobotAction(name: "treat"), epoch: harness.control.lease.epoch), refusal: refusal, from: ada)])
         }
     }
 
@@ -196,30 +198,52 @@ final class RobotControlTests: XCTestCase {
         let epoch = harness.control.lease.epoch
         harness.events = []
         try harness.act { control, now throws(TeleopRefusal) in try control.setMode(.slow, epoch: epoch, from: ada, at: now) }
-        XCTAssertEqual(harness.events, [.decided(.mode(.slow), refusal: nil, from: ada)])
+        XCTAssertEqual(harness.events, [.decided(.mode(.slow, epoch: epoch), refusal: nil, from: ada)])
         func refused(_ command: DiscreteCommand, _ act: (inout RobotControl, Instant) throws(TeleopRefusal) -> Void, line: UInt = #line) {
             harness.events = []
             XCTAssertThrowsError(try harness.act(act), line: line) { error in
                 XCTAssertEqual(harness.events, [.decided(command, refusal: error as? TeleopRefusal, from: bob)], line: line)
             }
         }
-        refused(.mode(.full)) { control, now throws(TeleopRefusal) in try control.setMode(.full, epoch: epoch, from: bob, at: now) }
+        refused(.mode(.full, epoch: epoch)) { control, now throws(TeleopRefusal) in
+            try control.setMode(.full, epoch: epoch, from: bob, at: now)
+        }
         refused(.lease(.acquire)) { control, now throws(TeleopRefusal) in try control.lease(.acquire, bob, at: now) }
-        refused(.clear) { control, now throws(TeleopRefusal) in try control.clearEmergencyStop(bob, epoch: epoch, at: now) }
+        refused(.clear(epoch: epoch)) { control, now throws(TeleopRefusal) in try control.clearEmergencyStop(bob, epoch: epoch, at: now) }
     }
 
     func testWhatAStrangerSendsIsNoNewsToTheDriver() throws {
         var harness = ControlHarness()
         let ada = try harness.driver(), bob = harness.join(), cleo = harness.join(.viewer)
+        func told(_ id: SessionID?) -> Verdict? { harness.control.lastVerdict(for: id, at: harness.now) }
         harness.drive(ada, Velocity(vx: 0.05))
         harness.drive(bob, Velocity(vx: 0.7))
         XCTAssertEqual(harness.control.lastVerdict?.refused, .authority)
-        XCTAssertEqual(harness.control.lastVerdict(for: bob)?.refused, .authority)
-        for id in [ada, cleo, nil] { XCTAssertEqual(harness.control.lastVerdict(for: id)?.asked.vx, 0.05) }
-        // What was said before counts no longer when another drives.
+        XCTAssertEqual(told(bob)?.refused, .authority)
+        for id in [ada, cleo, nil] { XCTAssertEqual(told(id)?.asked.vx, 0.05) }
+        // What Ada had on its way comes late.
         try harness.act { control, now throws(TeleopRefusal) in try control.lease(.transfer(to: bob), ada, at: now) }
-        harness.drive(bob, Velocity(vx: 0.06))
-        for id in [ada, bob, cleo, nil] { XCTAssertEqual(harness.control.lastVerdict(for: id)?.asked.vx, 0.06) }
+        harness.drive(bob, .zero)
+        harness.drive(ada, Velocity(vx: 0.05))
+        XCTAssertEqual(told(ada)?.refused, .authority)
+        for id in [bob, cleo, nil] { XCTAssertEqual(told(id)?.asked, .zero) }
+        for _ in 0..<30 {
+            harness.drive(bob, Velocity(vx: 0.06))
+            harness.pass(40)
+        }
+        for id in [ada, bob, cleo, nil] { XCTAssertEqual(told(id)?.asked.vx, 0.06) }
+        XCTAssertFalse(harness.control.commands(ada, at: harness.now))
+    }
+
+    func testTheRobotIsToldToStandBeforePeopleAreToldWhoDrives() throws {
+        var harness = ControlHarness()
+        let ada = try harness.driver(), bob = harness.join()
+        harness.drive(ada, Velocity(vx: 0.05))
+        try harness.control.lease(.transfer(to: bob), ada, at: harness.now)
+        var outputs: [ControlOutput] = []
+        while let output = harness.control.nextOutput() { outputs.append(output) }
+        let told = try XCTUnwrap(outputs.firstIndex(of: .event(.leaseChanged)))
+        XCTAssertTrue(outputs[..<told].contains { if case .setpoint(let setpoint) = $0 { setpoint.velocity.isZero } else { false } })
     }
 
     func testADriverThatFallsSilentOrDoesNotStopIsAFault() throws {

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import time
 
 import pytest
@@ -305,6 +306,23 @@ def test_pictures_by_http(station):
     small = here.request("GET", "/snapshot.jpg?width=100").text
     assert jpeg_size(small) == (96, 54) and here.request("GET", "/snapshot.jpg?width=1").status == 400
     assert here.request("GET", "/video_feed?fps=1000").status == 400
+
+
+def test_single_pictures_do_not_make_a_slow_reader_a_fast_one(station):
+    here = station(*SMALL)
+    wait_until(lambda: here.request("GET", "/snapshot.jpg").status == 200, "a picture")
+    with socket.create_connection(("127.0.0.1", here.port), timeout=5) as reader:
+        reader.sendall(b"GET /video_feed?fps=1&width=160 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        read = reader.recv(65536)
+        for _ in range(100):
+            assert here.request("GET", "/snapshot.jpg?width=160").status == 200
+        reader.setblocking(False)
+        try:
+            while more := reader.recv(65536):
+                read += more
+        except BlockingIOError:
+            pass
+    assert read.startswith(b"HTTP/1.1 200 ") and read.count(b"--frame\r\n") < 50
 
 
 def test_settings_come_from_the_file_the_environment_and_the_command_line(binary, tmp_path):

@@ -26,7 +26,8 @@ public struct Setpoint: Sendable, Hashable {
 public protocol RobotDriver: AnyObject, Sendable {
     var capabilities: RobotCapabilities { get }
     func apply(_ setpoint: Setpoint)
-    /// Zero velocity, before anything that `apply` has left, and nothing else until a setpoint with a higher number than `after`.
+    /// Zero velocity, before anything that `apply` has left, and nothing else until a setpoint with a higher number than `after`. Actions
+    /// that have not begun are void (specs: safety clause 6).
     func stop(after number: UInt64)
     /// Begins an action that the capabilities name. The reason for people when it cannot.
     func perform(_ action: RobotAction) throws(RobotActionError)

@@ -21,6 +21,6 @@ public enum ControlEvent: Sendable, Hashable {
     case latched(by: String)
     case cleared(by: String)
     case fault(String?)
-    /// What a session asked for that happens once. Refusal nil: it was done.
+    /// What a session asked for that happens once. Refusal nil: it was done, or control was asked of who has it.
     case decided(DiscreteCommand, refusal: TeleopRefusal?, from: SessionID)
 }

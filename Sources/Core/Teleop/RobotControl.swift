@@ -29,14 +29,14 @@ public struct RobotControl: Sendable {
     private static let absurdWheel = 10.0
 
     /// One client's place.
-    public struct Session: Sendable, Hashable {
+    public struct Session: Sendable {
         /// For the other people.
         public var name: String
         public var rights: Rights
         /// Drives without a picture, by its own declaration.
         public var isBlind = false
-        /// What became of its newest command since the last change of who drives.
-        public fileprivate(set) var lastVerdict: Verdict?
+        /// What became of its newest command since the last change of who drives, and when.
+        fileprivate var newest: (verdict: Verdict, moment: Instant)?
     }
 
     public init(capabilities: RobotCapabilities, profile: SafetyProfile, mode: DriveMode = .normal, at now: Instant) {
@@ -106,15 +106,24 @@ public struct RobotControl: Sendable {
         if verdict.refused == .estop, lease.authority?.session == id, gate.isAtRest(at: now) { lease.renew(at: now) }
         counts.add(verdict)
         lastVerdict = verdict
-        sessions[id]?.lastVerdict = verdict
+        sessions[id]?.newest = (verdict, now)
         tell(.verdict(verdict, from: id))
         settle(at: now)
     }
 
-    /// What a session is told about commands: of its own, or else of who drives. What a stranger sends is no news to the driver.
-    public func lastVerdict(for id: SessionID?) -> Verdict? {
-        for id in [id, lease.holder] { if let id, let verdict = sessions[id]?.lastVerdict { return verdict } }
-        return lastVerdict
+    /// What a session is told about commands: of those that it sends now, or else of who drives. What a stranger sends is no news to who drives.
+    public func lastVerdict(for id: SessionID?, at now: Instant) -> Verdict? {
+        if let id, commands(id, at: now), let newest = sessions[id]?.newest { return newest.verdict }
+        return driversVerdict
+    }
+
+    /// Of who drives; until they have sent something, of whoever sent the newest command.
+    public var driversVerdict: Verdict? { lease.holder.flatMap { sessions[$0]?.newest?.verdict } ?? lastVerdict }
+
+    /// Whether a session drives, or tries to: has sent a command within the last second.
+    public func commands(_ id: SessionID, at now: Instant) -> Bool {
+        if lease.holder == id { return true }
+        return sessions[id]?.newest.map { now - $0.moment < .seconds(1) } ?? false
     }
 
     private func velocity(of command: DriveCommand) -> Velocity {
@@ -164,12 +173,11 @@ public struct RobotControl: Sendable {
         latchedBy = by
         tell(.latched(by: by))
         authorise(at: now)
-        settle(at: now)
     }
 
     /// Needs the right, a current lease, and the sticks at rest.
     public mutating func clearEmergencyStop(_ id: SessionID, epoch: UInt32, at now: Instant) throws(TeleopRefusal) {
-        try decide(.clear, id) { control throws(TeleopRefusal) in try control.clear(id, epoch, at: now) }
+        try decide(.clear(epoch: epoch), id) { control throws(TeleopRefusal) in try control.clear(id, epoch, at: now) }
     }
 
     private mutating func clear(_ id: SessionID, _ epoch: UInt32, at now: Instant) throws(TeleopRefusal) {
@@ -185,7 +193,6 @@ public struct RobotControl: Sendable {
         // What was sent while the latch held, and is still on its way, is void, too.
         lease.raiseEpoch()
         authorise(at: now)
-        settle(at: now)
     }
 
     /// A stop by hand that does not latch.
@@ -242,7 +249,7 @@ public struct RobotControl: Sendable {
     public mutating func action(
         _ action: RobotAction, epoch: UInt32, from id: SessionID, at now: Instant, begin: (RobotAction) throws(RobotActionError) -> Void
     ) throws(TeleopRefusal) {
-        try decide(.action(action), id) { control throws(TeleopRefusal) in
+        try decide(.action(action, epoch: epoch), id) { control throws(TeleopRefusal) in
             try control.permit(action, epoch, id, at: now)
             do throws(RobotActionError) { try begin(action) } catch { throw TeleopRefusal(error) }
         }
@@ -263,7 +270,7 @@ public struct RobotControl: Sendable {
     }
 
     public mutating func setMode(_ mode: DriveMode, epoch: UInt32, from id: SessionID, at now: Instant) throws(TeleopRefusal) {
-        try decide(.mode(mode), id) { control throws(TeleopRefusal) in
+        try decide(.mode(mode, epoch: epoch), id) { control throws(TeleopRefusal) in
             control.advance(to: now)
             _ = try control.present(id)
             try control.mustDrive(id, epoch: epoch)
@@ -327,15 +334,16 @@ public struct RobotControl: Sendable {
     /// Whatever changes the lease changes who the gate listens to.
     private mutating func adopt(_ next: Lease, at now: Instant) {
         let before = (lease.epoch, lease.state, lease.request)
-        if next.holder != lease.holder { for id in sessions.keys { sessions[id]?.lastVerdict = nil } }
+        if next.holder != lease.holder { for id in sessions.keys { sessions[id]?.newest = nil } }
         lease = next
         guard before != (next.epoch, next.state, next.request) else { return }
         authorise(at: now)
-        settle(at: now)
     }
 
+    /// The robot stands before anybody is told.
     private mutating func authorise(at now: Instant) {
         gate.authorise(lease.authority, at: now)
+        settle(at: now)
         tell(.leaseChanged)
     }
 

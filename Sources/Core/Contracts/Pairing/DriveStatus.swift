@@ -29,7 +29,7 @@ public struct DriveStatus: Sendable, Hashable {
         self.init(
             epoch: control.lease.epoch, mayDrive: control.lease.authority?.session == session && session != nil, motion: state.name,
             reason: state.reason?.rawValue, isLatched: control.gate.isLatched, needsRest: control.gate.needsRest,
-            refused: control.lastVerdict(for: nil)?.refused?.rawValue)
+            refused: control.driversVerdict?.refused?.rawValue)
     }
 
     /// Nil: some other message.

@@ -10,7 +10,7 @@ extension RobotMessage {
         var message = JSONObject()
         message["type"] = "telemetry"
         message["time"] = milliseconds(telemetry?.time ?? now)
-        message["command"] = control.lastVerdict(for: id).map(command) ?? .null
+        message["command"] = control.lastVerdict(for: id, at: now).map(command) ?? .null
         message["counts"] = counts(control.counts)
         message["safety"] = safety(control)
         message["lease"] = lease(control, for: id, at: now)
@@ -41,20 +41,22 @@ extension RobotMessage {
 
     /// One that happens once, and what became of it, as recordings have it.
     public static func command(_ command: DiscreteCommand, refusal: TeleopRefusal?) -> JSON {
-        let (name, argument) = words(of: command)
-        return [
+        let (name, argument, epoch) = words(of: command)
+        var message: JSONObject = [
             "type": .string(command.kind), "name": .string(name), "argument": .string(argument), "ok": .bool(refusal == nil),
             "refused": refusal.map { .string($0.code) } ?? .null,
         ]
+        if let epoch { message["epoch"] = .integer(Int64(epoch)) }
+        return .object(message)
     }
 
-    private static func words(of command: DiscreteCommand) -> (name: String, argument: String) {
+    private static func words(of command: DiscreteCommand) -> (name: String, argument: String, epoch: UInt32?) {
         switch command {
-        case .action(let action): (action.name, action.argument)
-        case .mode(let mode): (mode.rawValue, "")
-        case .clear: ("", "")
-        case .lease(.transfer(let receiver)): ("transfer", "\(receiver)")
-        case .lease(let action): ("\(action)", "")
+        case .action(let action, let epoch): (action.name, action.argument, epoch)
+        case .mode(let mode, let epoch): (mode.rawValue, "", epoch)
+        case .clear(let epoch): ("", "", epoch)
+        case .lease(.transfer(let receiver)): ("transfer", "\(receiver)", nil)
+        case .lease(let action): ("\(action)", "", nil)
         }
     }
 

@@ -38,6 +38,7 @@ struct SimOrders: Sendable {
     mutating func stop(after number: UInt64) {
         fence = max(fence, number)
         setpoint = nil
+        actions = []
     }
 
     /// False: a treat is still falling.

@@ -35,10 +35,14 @@ package final class PictureServer {
         var width: Int
         var interval: Duration
         var next: Instant
+        /// A picture is being made for it: what others asked for it does not get as well.
+        var isDue = false
     }
 
     static let mostReaders = 32
     private static let mostWaiting = 64
+    /// Sizes that are made at a time for single pictures; readers keep room beside them.
+    private static let mostSizes = 6
 
     package init(_ feed: PictureFeed, reactor: Reactor, log: Logger) throws(SystemError) {
         (self.feed, self.reactor) = (feed, reactor)
@@ -79,15 +83,19 @@ package final class PictureServer {
     // MARK: Requests
 
     package func snapshot(_ responder: HTTPResponder, width: Int? = nil) throws(HTTPProblem) {
-        let step = Self.step(width)
-        guard waiting.count < Self.mostWaiting, try order(width: step) else {
+        let step = step(width)
+        let hasRoom = waiting.count < Self.mostWaiting && (underWay.count < Self.mostSizes || underWay.contains(step))
+        guard hasRoom, try order(width: step) else {
             throw HTTPProblem(.serviceUnavailable, "busy", "too many ask for pictures; try again")
         }
         waiting.append((responder, step))
     }
 
     /// Sizes in steps, so that those who ask share what is made. Nil: as it comes.
-    private static func step(_ width: Int?) -> Int { width.map { max($0 / 16 * 16, 64) } ?? 0 }
+    private func step(_ width: Int?) -> Int {
+        guard let width, width < feed.width else { return 0 }
+        return max(width / 16 * 16, 64)
+    }
 
     func stream(_ responder: HTTPResponder, rate: Int, width: Int?) throws(HTTPProblem) {
         guard readers.count < Self.mostReaders else {
@@ -98,7 +106,7 @@ package final class PictureServer {
         let number = nextReader
         let now = MonotonicClock.now()
         readers[number] = Reader(
-            stream: stream, width: Self.step(width), interval: Duration(nanoseconds: 1_000_000_000 / Int64(rate)), next: now)
+            stream: stream, width: step(width), interval: Duration(nanoseconds: 1_000_000_000 / Int64(rate)), next: now)
         stream.body.onClose = { [weak self] in self?.leave(number) }
         if subscription == nil { subscription = feed.subscribe { _ in } }
         ticker?.deadline = now
@@ -116,7 +124,7 @@ package final class PictureServer {
         for number in readers.keys {
             guard let reader = readers[number], now >= reader.next else { continue }
             readers[number]?.next = max(reader.next + reader.interval, now)
-            _ = try? order(width: reader.width)
+            readers[number]?.isDue = (try? order(width: reader.width)) ?? false
         }
         ticker?.deadline = readers.values.map(\.next).min()
     }
@@ -137,7 +145,10 @@ package final class PictureServer {
         for (responder, width) in waiting where width == made.width { answer(responder, made.jpeg) }
         waiting.removeAll { $0.width == made.width }
         guard case .success(let jpeg) = made.jpeg else { return }
-        for reader in readers.values where reader.width == made.width { reader.stream.send(jpeg.span) }
+        for (number, reader) in readers where reader.width == made.width && reader.isDue {
+            readers[number]?.isDue = false
+            reader.stream.send(jpeg.span)
+        }
     }
 
     private func answer(_ responder: HTTPResponder, _ jpeg: Result<[UInt8], MediaError>) {

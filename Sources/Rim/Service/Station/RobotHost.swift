@@ -165,8 +165,7 @@ final class RobotHost {
         guard clients.values.contains(where: \.canTell) else { return }
         let text = general.description
         for client in clients.values where client.canTell {
-            let isPersonal = client.id == control.lease.holder || control.sessions[client.id]?.lastVerdict != nil
-            client.sendNewest(isPersonal ? message(telemetry, for: client.id, at: now).description : text)
+            client.sendNewest(control.commands(client.id, at: now) ? message(telemetry, for: client.id, at: now).description : text)
         }
     }
 

@@ -23,8 +23,8 @@ final class StationFigures {
         (self.registry, self.host) = (registry, host)
         verdicts = registry.counters("waldo_commands_total", "Commands by what the gate did with them", labels: ["robot", "verdict"])
         decisions = registry.counters(
-            "waldo_discrete_commands_total", "Leases, actions, modes and clearings asked for: `ok`, or why not",
-            labels: ["robot", "command", "outcome"])
+            "waldo_discrete_commands_total", "Leases, actions, modes and clearings: `ok` (done, or asked of who drives), or why not",
+            labels: ["robot", "command", "outcome"], limit: 512)
         refusals = registry.counters("waldo_gate_rule_total", "Commands that a rule changed or refused", labels: ["robot", "rule"])
         stops = registry.counters("waldo_stops_total", "Times that a moving robot was stopped, by reason", labels: ["robot", "reason"])
         events = registry.counters("waldo_events_total", "What happened at the controls", labels: ["robot", "event"])
