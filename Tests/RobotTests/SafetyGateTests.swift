@@ -313,6 +313,14 @@ final class SafetyGateTests: XCTestCase {
         XCTAssertNil(harness.send().refused)
     }
 
+    func testAChangeOfProfilePassesThroughZero() {
+        var harness = driving()
+        harness.send()
+        harness.gate.setProfile(.wan, at: harness.now)
+        XCTAssertTrue(harness.gate.velocity.isZero)
+        XCTAssertEqual(harness.gate.state, .stopped(.leaseLost))
+    }
+
     func testEveryChangeOfWhoDrivesPassesThroughZero() {
         var harness = driving()
         harness.send()
