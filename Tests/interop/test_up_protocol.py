@@ -413,7 +413,10 @@ def test_what_was_recorded_is_replayed(binary, station, tmp_path):
 def test_the_end_of_the_terminal_ends_it_as_ctrl_c_does(binary, station, tmp_path):
     import subprocess
 
+    # Tests that run under nohup have it ignored, and so would what they start.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     here = station(*SMALL, "--record")
+    signal.signal(signal.SIGHUP, before)
 
     async def play():
         async with Operator(here) as ada:
