@@ -14,7 +14,7 @@ public struct DriveStatus: Sendable, Hashable {
     public var isLatched: Bool
     /// The stick must be at rest before anything moves.
     public var needsRest: Bool
-    /// The rule that refused the newest command; nil: it was taken.
+    /// The rule that refused the newest command of who drives; nil: it was taken.
     public var refused: String?
 
     public init(
